@@ -1,0 +1,35 @@
+# Two targets do all the set-up on a fresh Debian machine: image and test.
+
+PYTHON ?= python3
+KILN := .venv/bin/kiln
+
+.PHONY: image test check unit format setup clean
+
+image: setup ## Build the sample shop and push it to the local registry.
+	$(KILN) --project tests/store build --push
+
+test: setup ## All tests, with real parts.
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/pytest
+
+check: .venv/.made ## Format, lint, types and unit tests, in seconds.
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/pytest tests/unit
+
+format: .venv/.made
+	.venv/bin/ruff format .
+	.venv/bin/ruff check --fix .
+
+setup: .venv/.made ## Whatever is missing: an engine, a registry, a base image.
+	$(KILN) --project tests/store setup
+
+.venv/.made: pyproject.toml scripts/make-venv
+	scripts/make-venv $(PYTHON)
+	touch $@
+
+clean:
+	rm -rf .venv

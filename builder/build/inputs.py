@@ -1,0 +1,176 @@
+"""Input groups as OCI layers on disk, which BuildKit takes as build contexts by digest.
+
+A local folder as context is walked and compared by BuildKit on every build, and its files carry
+the host's modes and times. A layer named by its digest is neither: a group that has not changed
+costs nothing, and the same files give the same bytes on every host.
+"""
+
+import hashlib
+import io
+import json
+import os
+import shutil
+import tarfile
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
+
+from builder.errors import TreeError
+from builder.plan.build import InputGroup
+from builder.project.tree import Entry
+
+_CONFIG = "application/vnd.oci.image.config.v1+json"
+_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+_LAYER = "application/vnd.oci.image.layer.v1.tar"
+
+
+def write_input(
+    group: InputGroup, root: Path, store: Path, epoch: int, texts: Mapping[str, bytes] | None = None
+) -> str:
+    """Write a group as an image of one layer, unless the store has it.
+
+    Args:
+        group: the files.
+        root: the folder that they lie in.
+        store: where layouts are kept, one folder a group.
+        epoch: the time of every file, in seconds since 1970.
+        texts: contents by path, for files that are not on disk.
+
+    Returns:
+        The build context's address, `oci-layout://FOLDER@sha256:…`.
+
+    Raises:
+        TreeError: a file has changed since it was hashed.
+        OSError: the disk is full.
+    """
+    layout = store / group.name
+    done = layout / "kiln.json"
+    key = {"group": group.digest, "epoch": epoch}
+    try:
+        known = json.loads(done.read_bytes())
+        if known["key"] == key:
+            return f"oci-layout://{layout}@{known['manifest']}"
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    shutil.rmtree(layout, ignore_errors=True)
+    (layout / "blobs" / "sha256").mkdir(parents=True)
+    manifest = _write_layout(group, root, layout, epoch, texts or {})
+    # Written last: a layout without it is a half-written one and is written anew.
+    done.write_text(json.dumps({"key": key, "manifest": manifest}))
+    return f"oci-layout://{layout}@{manifest}"
+
+
+def _write_layout(
+    group: InputGroup, root: Path, layout: Path, epoch: int, texts: Mapping[str, bytes]
+) -> str:
+    temporary = layout / "layer"
+    with temporary.open("wb") as raw:
+        hashing = _HashingFile(raw)
+        with tarfile.open(fileobj=hashing, mode="w|", format=tarfile.PAX_FORMAT) as tar:  # type: ignore[call-overload]
+            _write_entries(tar, group.entries, root, epoch, texts)
+    digest = f"sha256:{hashing.hasher.hexdigest()}"
+    layer = {"mediaType": _LAYER, "digest": digest, "size": temporary.stat().st_size}
+    temporary.rename(layout / "blobs" / "sha256" / hashing.hasher.hexdigest())
+    config = {
+        "architecture": "amd64",
+        "os": "linux",
+        "config": {},
+        "rootfs": {"type": "layers", "diff_ids": [digest]},
+    }
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": _MANIFEST,
+        "config": _write_blob(layout, _CONFIG, config),
+        "layers": [layer],
+    }
+    descriptor = _write_blob(layout, _MANIFEST, manifest)
+    index = {"schemaVersion": 2, "manifests": [descriptor]}
+    (layout / "index.json").write_text(json.dumps(index))
+    (layout / "oci-layout").write_text(json.dumps({"imageLayoutVersion": "1.0.0"}))
+    return str(descriptor["digest"])
+
+
+def _write_blob(layout: Path, media_type: str, content: object) -> dict[str, Any]:
+    data = json.dumps(content, sort_keys=True).encode()
+    digest = hashlib.sha256(data).hexdigest()
+    (layout / "blobs" / "sha256" / digest).write_bytes(data)
+    return {"mediaType": media_type, "digest": f"sha256:{digest}", "size": len(data)}
+
+
+def _write_entries(
+    tar: tarfile.TarFile,
+    entries: tuple[Entry, ...],
+    root: Path,
+    epoch: int,
+    texts: Mapping[str, bytes],
+) -> None:
+    folders: set[str] = set()
+    for entry in entries:
+        for parent in reversed(PurePosixPath(entry.path).parents[:-1]):
+            if str(parent) not in folders:
+                folders.add(str(parent))
+                tar.addfile(_member(str(parent), tarfile.DIRTYPE, 0o755, epoch))
+        if entry.target is not None:
+            link = _member(entry.path, tarfile.SYMTYPE, 0o777, epoch)
+            link.linkname = entry.target
+            tar.addfile(link)
+            continue
+        member = _member(entry.path, tarfile.REGTYPE, 0o755 if entry.executable else 0o644, epoch)
+        member.size = entry.size
+        with _open(entry, root, texts) as source:
+            checked = _HashingFile(source)
+            try:
+                tar.addfile(member, checked)
+            except OSError as error:
+                # tarfile's own word for a file that ended early; a full disk has an errno.
+                if error.errno is not None:
+                    raise
+                raise _changed(entry) from None
+        if checked.hasher.hexdigest() != entry.digest:
+            raise _changed(entry)
+
+
+def _open(entry: Entry, root: Path, texts: Mapping[str, bytes]) -> IO[bytes]:
+    if entry.path in texts:
+        return io.BytesIO(texts[entry.path])
+    try:
+        return (root / entry.path).open("rb")
+    except FileNotFoundError:
+        raise _changed(entry) from None
+
+
+def _changed(entry: Entry) -> TreeError:
+    return TreeError(
+        "changed while the build was reading it", where=entry.path, hint="run the build again"
+    )
+
+
+def _member(path: str, kind: bytes, mode: int, epoch: int) -> tarfile.TarInfo:
+    member = tarfile.TarInfo(path)
+    member.type, member.mode, member.mtime = kind, mode, epoch
+    return member
+
+
+class _HashingFile:
+    """A file that hashes what is read from or written to it."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.hasher = hashlib.sha256()
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._file.read(size)
+        self.hasher.update(data)
+        return data
+
+    def write(self, data: bytes) -> int:
+        self.hasher.update(data)
+        return self._file.write(data)
+
+
+def drop_other_inputs(store: Path, keep: set[str]) -> None:
+    """Remove the layouts of groups that the current plan does not have."""
+    if store.is_dir():
+        for name in os.listdir(store):  # noqa: PTH208
+            if name not in keep:
+                shutil.rmtree(store / name, ignore_errors=True)

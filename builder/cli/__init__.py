@@ -1,0 +1,1 @@
+"""The commands: parse, call, print. No logic, and the only place that reads the environment."""

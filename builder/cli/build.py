@@ -1,0 +1,265 @@
+"""`kiln build` and `kiln render`."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from builder.build.image import (
+    Workshop,
+    check_reproducible,
+    make_record,
+    push_build,
+    read_git,
+    run_build,
+)
+from builder.build.lock import hold_build_lock
+from builder.build.registry import ImageReference, PushResult
+from builder.build.secrets import resolve_secrets
+from builder.build.sign import SigningKey, sign_image
+from builder.cli.output import BuildView, human_bytes, output_option, print_json, print_table
+from builder.cli.settings import Settings, read_settings
+from builder.errors import HostError, KilnError
+from builder.host.base_image import base_reference
+from builder.host.engine import check_builder, read_builder, read_engine
+from builder.magento.shop import Report, Shop, exclusion_for, inspect_shop, refuse_problems
+from builder.plan.build import BuildPlan, Inputs, name_inputs, plan_build
+from builder.process import run
+from builder.project.loading import Project, load_project
+from builder.project.tree import HashIndex, Tree, scan_tree
+from builder.render.dockerfile import RenderedBuild, render_build
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Everything that is decided before BuildKit runs."""
+
+    project: Project
+    shop: Shop
+    report: Report
+    plan: BuildPlan
+    rendered: RenderedBuild
+    inputs: Inputs
+
+
+def read_tree(project: Project, settings: Settings) -> Tree:
+    """Scan a project's tree."""
+    installed = project.root / "vendor/composer/installed.json"
+    excluded = exclusion_for(project, installed.read_bytes() if installed.is_file() else None)
+    return scan_tree(
+        project.root, excluded, HashIndex(settings.tree_cache(project) / "hashes.json")
+    )
+
+
+def prepare(project: Project, settings: Settings) -> Prepared:
+    """Read the tree and plan the build; every problem of the tree ends it here."""
+    tree = read_tree(project, settings)
+    shop, report = inspect_shop(project, tree)
+    refuse_problems(report)
+    base = _resolve_base(project, shop, settings)
+    plan = plan_build(
+        project,
+        shop,
+        tree.entries,
+        base,
+        epoch=settings.epoch,
+        auth_json=(project.root / "auth.json").is_file(),
+    )
+    rendered = render_build(plan)
+    whole = plan.with_group(rendered.support)
+    return Prepared(project, shop, report, plan, rendered, name_inputs(whole, rendered.dockerfile))
+
+
+def _resolve_base(project: Project, shop: Shop, settings: Settings) -> str:
+    """The base image by digest, so that one build has one base."""
+    name = project.file.base.image
+    if name == "auto":
+        reference = base_reference(shop.suite or "")
+    else:
+        reference = ImageReference.parse(name)
+    if reference.digest:
+        return str(reference)
+    try:
+        digest = settings.registry(project).resolve(reference)
+    except KilnError as error:
+        raise HostError(
+            f"the base image cannot be found: {error.message}",
+            where=str(reference),
+            hint="run `kiln setup`" if name == "auto" else error.hint,
+        ) from None
+    return f"{reference}@{digest}"
+
+
+@click.command()
+@click.option("--push", is_flag=True, help="Push the image, its record, SBOM and provenance.")
+@click.option("--tag", "tags", multiple=True, help="A further tag; may be given several times.")
+@click.option("--no-cache", is_flag=True, help="Run every step.")
+@click.option(
+    "--check-reproducible",
+    "twice",
+    is_flag=True,
+    help="Build twice without cache and compare; names the files that differ.",
+)
+@click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
+@output_option
+@click.pass_obj
+def build(
+    path: Path,
+    push: bool,
+    tags: tuple[str, ...],
+    no_cache: bool,
+    twice: bool,
+    dry_run: bool,
+    output: str,
+) -> None:
+    """Build the shop's image, with no database and no Magento on this host."""
+    settings = read_settings()
+    project = load_project(path)
+    cache = settings.tree_cache(project)
+    with _locked(cache, settings):
+        secrets = resolve_secrets(project, settings.env)
+        prepared = prepare(project, settings)
+        for warning in prepared.report.warnings:
+            click.echo(f"warning: {warning.where}: {warning.message}", err=True)
+        if dry_run:
+            _print_plan(prepared, output)
+            return
+        check_builder(read_engine(run), read_builder(run, project.file.build.builder))
+        registry = settings.registry(project)
+        if push:
+            registry.check_push(ImageReference.parse(project.repository))
+        shop = Workshop(cache, settings.env, project.file.build.builder, secrets, run)
+        parts = (shop, prepared.plan, prepared.rendered, prepared.inputs, project.root)
+        with BuildView(prepared.plan.stage_names) as view:
+            if twice:
+                built = check_reproducible(*parts, view)
+            else:
+                built = run_build(*parts, view, no_cache=no_cache)
+            record = make_record(
+                prepared.plan,
+                prepared.inputs,
+                built,
+                read_git(run, project.root),
+                dict.fromkeys([prepared.inputs.content_version, *tags]),
+                prepared.shop.packages,
+                datetime.now(UTC),
+            )
+            pushed = None
+            if push:
+                pushed = push_build(
+                    registry,
+                    prepared.plan,
+                    built,
+                    record,
+                    prepared.shop.packages,
+                    prepared.shop.suite or "unknown",
+                    view,
+                )
+                _sign(project, settings, record.image, view)
+    if output == "json":
+        print_json({**record.model_dump(mode="json"), "pushed": _push_facts(pushed)})
+    else:
+        _print_result(record.model_dump(), pushed)
+
+
+@contextlib.contextmanager
+def _locked(cache: Path, settings: Settings) -> Iterator[None]:
+    try:
+        with hold_build_lock(cache / "lock"):
+            yield
+    except PermissionError as error:
+        raise HostError(
+            "cannot be written to",
+            where=str(error.filename or settings.cache),
+            hint="set KILN_CACHE to a folder of your own",
+        ) from None
+
+
+def _sign(project: Project, settings: Settings, image: str, view: BuildView) -> None:
+    sign = project.file.sign
+    if sign.key is None:
+        return
+    view.phase("signing")
+    key = sign.key if "://" in sign.key else str(project.root / sign.key)
+    password, password_file = None, None
+    if sign.password and sign.password.file:
+        password_file = project.root / sign.password.file
+    elif sign.password and sign.password.env:
+        password = settings.env.get(sign.password.env)
+    sign_image(
+        run,
+        ImageReference.parse(image),
+        SigningKey(key, password, password_file),
+        env=settings.env,
+        access=settings.registry_access(project),
+    )
+
+
+def _print_plan(prepared: Prepared, output: str) -> None:
+    plan, inputs = prepared.plan, prepared.inputs
+    facts = {
+        "shop": plan.shop_name,
+        "magento": f"{plan.magento_version} ({plan.magento_edition})",
+        "php": plan.php_version,
+        "base": plan.base,
+        "repository": plan.repository,
+        "content_version": inputs.content_version,
+        "inputs": inputs.digest,
+    }
+    groups = [
+        {"name": g.name, "files": len(g.entries), "bytes": g.size, "digest": g.digest}
+        for g in plan.groups
+    ]
+    if output == "json":
+        print_json({**facts, "stages": plan.stage_names, "groups": groups})
+        return
+    print_table(("what", ""), list(facts.items()))
+    click.echo()
+    print_table(
+        ("input", "files", "size", "digest"),
+        [(g.name, str(len(g.entries)), human_bytes(g.size), g.digest[:12]) for g in plan.groups],
+    )
+    click.echo(f"\nstages: {', '.join(plan.stage_names)}")
+
+
+def _push_facts(pushed: PushResult | None) -> dict[str, int] | None:
+    if pushed is None:
+        return None
+    return {
+        "bytes_pushed": pushed.bytes_pushed,
+        "bytes_reused": pushed.bytes_skipped,
+        "layers_pushed": pushed.layers_pushed,
+        "layers_reused": pushed.layers_reused,
+    }
+
+
+def _print_result(record: dict[str, Any], pushed: PushResult | None) -> None:
+    rows = [
+        (stage["name"], "cached" if stage["cached"] else f"{stage['seconds']:.1f} s")
+        for stage in record["stages"]
+    ]
+    print_table(("stage", "time"), rows)
+    click.echo(
+        f"\n{len(record['layers'])} layers, {human_bytes(record['size'])}, "
+        f"built in {record['seconds']:.1f} s"
+    )
+    if pushed:
+        click.echo(
+            f"pushed {human_bytes(pushed.bytes_pushed)} in {pushed.layers_pushed} layers, "
+            f"{pushed.layers_reused} layers were there"
+        )
+    else:
+        click.echo("not pushed; `kiln build --push` does that")
+    click.echo(record["image"] if pushed else record["digest"])
+
+
+@click.command()
+@click.pass_obj
+def render(path: Path) -> None:
+    """Print the Dockerfile that a build would use."""
+    settings = read_settings()
+    click.echo(prepare(load_project(path), settings).rendered.dockerfile, nl=False)

@@ -1,0 +1,78 @@
+"""`kiln setup` and `kiln doctor`."""
+
+from pathlib import Path
+
+import click
+
+from builder.cli.output import output_option, print_json, print_table
+from builder.cli.settings import Settings, read_settings
+from builder.errors import HostError, KilnError, ProjectFileError
+from builder.host.base_image import DEFAULT_MIRROR
+from builder.host.doctor import examine_host
+from builder.host.setup import set_up_host
+from builder.magento.versions import load_versions
+from builder.process import run
+from builder.project.loading import FILE_NAME, Project, load_project
+
+
+def _project_here(path: Path) -> Project | None:
+    file = path / FILE_NAME if path.is_dir() else path
+    return load_project(path) if file.exists() else None
+
+
+def _suite(project: Project | None, settings: Settings) -> str:
+    """The Debian release of the project's PHP; the default one outside of a project."""
+    from builder.cli.build import read_tree
+    from builder.magento.shop import inspect_shop
+
+    if project is not None:
+        try:
+            shop, _ = inspect_shop(project, read_tree(project, settings))
+        except KilnError:
+            pass
+        else:
+            if shop.suite is not None:
+                return shop.suite
+    return load_versions().debian["8.2"]
+
+
+@click.command()
+@click.option("--mirror", default=DEFAULT_MIRROR, show_default=True, help="Debian's packages.")
+@click.pass_obj
+def setup(path: Path, mirror: str) -> None:
+    """Install and start what a build needs, where it is missing (Debian, as root)."""
+    settings = read_settings()
+    project = _project_here(path)
+    set_up_host(
+        run,
+        settings.env,
+        settings.registry(project),
+        _suite(project, settings),
+        mirror,
+        lambda text: click.echo(text, err=True),
+    )
+
+
+@click.command()
+@output_option
+@click.pass_obj
+def doctor(path: Path, output: str) -> None:
+    """Say what is on this host, what is missing, and the command that mends it."""
+    settings = read_settings()
+    try:
+        project = _project_here(path)
+    except ProjectFileError as error:
+        click.echo(f"warning: {error.where}: {error.message}", err=True)
+        project = None
+    checks = examine_host(
+        run, settings.registry(project), project, _suite(project, settings), settings.cache
+    )
+    if output == "json":
+        print_json([{"name": c.name, "ok": c.ok, "found": c.found, "mend": c.mend} for c in checks])
+    else:
+        print_table(
+            ("", "", "found", "to mend it"),
+            [("ok" if c.ok else "MISSING", c.name, c.found, c.mend) for c in checks],
+        )
+    if not all(check.ok for check in checks):
+        raise click.exceptions.Exit(HostError.exit_code)

@@ -1,0 +1,81 @@
+"""What commands take from the environment, read once."""
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from builder.build.registry import Registry, RegistryAccess
+from builder.errors import ProjectFileError
+from builder.plan.build import DEFAULT_EPOCH
+from builder.project.loading import Project
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The user's surroundings.
+
+    Attributes:
+        env: the environment, passed on to client programs.
+        cache: KILN_CACHE, or `kiln` in the user's cache folder.
+        epoch: SOURCE_DATE_EPOCH, or Kiln's own.
+    """
+
+    env: Mapping[str, str]
+    cache: Path
+    epoch: int
+
+    def tree_cache(self, project: Project) -> Path:
+        """The cache folder of one tree."""
+        name = hashlib.sha256(str(project.root).encode()).hexdigest()[:12]
+        return self.cache / f"{project.file.name}-{name}"
+
+    def registry(self, project: Project | None = None) -> Registry:
+        """A client for registries."""
+        return Registry(self.registry_access(project))
+
+    def registry_access(self, project: Project | None = None) -> RegistryAccess:
+        """The user's logins and proxies, and the project's CA bundle."""
+        folder = Path(self.env.get("DOCKER_CONFIG") or Path.home() / ".docker")
+        config = folder / "config.json"
+        proxies = {
+            name: value
+            for name in ("http", "https")
+            if (value := self._either(f"{name}_proxy")) is not None
+        }
+        if (bypass := self._either("no_proxy")) is not None:
+            proxies["no_proxy"] = bypass
+        bundle = None
+        if project and project.file.build.ca_bundle:
+            bundle = project.root / project.file.build.ca_bundle
+        elif named := self.env.get("SSL_CERT_FILE") or self.env.get("REQUESTS_CA_BUNDLE"):
+            bundle = Path(named)
+        return RegistryAccess(
+            auth_config=config if config.is_file() else None, ca_bundle=bundle, proxies=proxies
+        )
+
+    def _either(self, name: str) -> str | None:
+        return self.env.get(name) or self.env.get(name.upper())
+
+
+def read_settings() -> Settings:
+    """Read the environment.
+
+    Raises:
+        ProjectFileError: SOURCE_DATE_EPOCH is not a number.
+    """
+    env = dict(os.environ)
+    base = env.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    epoch = env.get("SOURCE_DATE_EPOCH", "")
+    if epoch and not epoch.isdigit():
+        raise ProjectFileError(
+            f"{epoch!r} is not a number of seconds",
+            where="SOURCE_DATE_EPOCH",
+            hint="unset it, or set it to seconds since 1970",
+        )
+    return Settings(
+        env=env,
+        cache=Path(env.get("KILN_CACHE") or Path(base) / "kiln").resolve(),
+        epoch=int(epoch) if epoch else DEFAULT_EPOCH,
+    )

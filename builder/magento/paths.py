@@ -1,0 +1,125 @@
+"""Which paths a running shop writes to, and which of a tree never go into an image."""
+
+import functools
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from builder.magento.tables import read_table
+
+Sharing = Literal["shared", "private"]
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """paths.yaml, read.
+
+    Attributes:
+        writable: directories written at run time, relative to the root; `shared` ones must be
+            the same files in every container, of `private` ones each may have its own.
+        writable_files: single files written at run time.
+        emptied: directories whose contents come from the build or from a volume.
+    """
+
+    writable: Mapping[str, Sharing]
+    writable_files: tuple[str, ...]
+    emptied: tuple[str, ...]
+
+
+@functools.cache
+def load_paths() -> Paths:
+    """Read paths.yaml."""
+    table = read_table("paths.yaml")
+    return Paths(
+        writable=table["writable"],
+        writable_files=tuple(table["writable_files"]),
+        emptied=tuple(table["excluded"]["contents"]),
+    )
+
+
+def writable_paths() -> tuple[str, ...]:
+    """The directories a running shop writes to, relative to the root, sorted."""
+    return tuple(sorted(load_paths().writable))
+
+
+def excluded_globs() -> tuple[str, ...]:
+    """What `is_excluded` leaves out, save emptied directories, as globs from the tree's root.
+
+    For a shell with `globstar` and `dotglob`: `composer install` writes such files, too.
+    """
+    table = read_table("paths.yaml")["excluded"]
+    return (
+        *(f"**/{name}" for name in table["anywhere"]),
+        *table["paths"],
+        *(f"vendor/*/*/{name}" for name in table["package"]),
+    )
+
+
+def excluded_below_vendor() -> tuple[str, ...]:
+    """Those of `excluded_globs` that lie below vendor/, each beginning with `vendor/`."""
+    return tuple(
+        glob.replace("**/", "vendor/**/", 1) if glob.startswith("**/") else glob
+        for glob in excluded_globs()
+        if glob.startswith(("**/", "vendor/"))
+    )
+
+
+def is_excluded(path: str, keep: Iterable[str] = ()) -> bool:
+    """Whether a file or directory of the tree never goes into an image.
+
+    All below an excluded directory is excluded too, so a walk need not enter it.
+
+    Args:
+        path: relative to the tree's root, with forward slashes; a directory's may end with one.
+        keep: directories that stay whatever their name, e.g. `vendor/acme/kit/tests` where
+            a package's production autoloader points there (`ComposerLock.autoload_paths`).
+    """
+    if _excluded().match(path) is None:
+        return False
+    return not any(path == kept or path.startswith(f"{kept}/") for kept in keep)
+
+
+def glob_to_regex(glob: str) -> str:
+    """A glob as the source of a regular expression.
+
+    `*` and `?` stop at a slash; `**` does not; `**/` also matches nothing. `[A-Z]` is a set.
+    """
+    result = ""
+    position = 0
+    while position < len(glob):
+        if glob.startswith("**/", position):
+            result += "(?:[^/]+/)*"
+            position += 3
+        elif glob.startswith("**", position):
+            result += ".*"
+            position += 2
+        elif glob[position] == "[":
+            end = glob.index("]", position) + 1
+            result += glob[position:end]
+            position = end
+        else:
+            character = glob[position]
+            result += {"*": "[^/]*", "?": "[^/]"}.get(character) or re.escape(character)
+            position += 1
+    return result
+
+
+@functools.cache
+def _excluded() -> re.Pattern[str]:
+    # One expression rather than a loop over the globs: it is asked for every file of a tree.
+    table = read_table("paths.yaml")["excluded"]
+    anywhere = "|".join(map(glob_to_regex, table["anywhere"]))
+    paths = "|".join(map(glob_to_regex, table["paths"]))
+    package = "|".join(map(glob_to_regex, table["package"]))
+    contents = "|".join(map(glob_to_regex, table["contents"]))
+    return re.compile(
+        rf"(?:(?:.*/)?(?:{anywhere})|(?:{paths})|vendor/[^/]+/[^/]+/(?:{package})"
+        rf"|(?:{contents})/(?!\.htaccess$)[^/]+)(?:/|$)",
+        re.DOTALL,
+    )
+
+
+def excluded_pattern() -> str:
+    """The regular expression behind `is_excluded`, which PCRE reads alike; match from the start."""
+    return _excluded().pattern

@@ -1,0 +1,1 @@
+"""What will be done, decided before anything runs: pure, printable, executed as it stands."""

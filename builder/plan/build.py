@@ -1,0 +1,264 @@
+"""What a build will do, decided before anything runs. Pure: no engine, no clock, no files."""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from typing import Literal
+
+from builder.magento.shop import Shop, matching_paths
+from builder.magento.source_kind import kind_of
+from builder.project.loading import Project
+from builder.project.model import Frontend
+from builder.project.tree import Entry
+
+# File times are no input: one fixed moment for all of them keeps a layer's bytes, and so its
+# digest, the same until its content changes. 2020-01-01T00:00:00Z.
+DEFAULT_EPOCH = 1577836800
+
+GroupName = Literal["composer", "vendor-code", "vendor-view", "code", "view", "kiln"]
+
+
+@dataclass(frozen=True, slots=True)
+class InputGroup:
+    """Files that the same stages read; they reach BuildKit as one content-addressed layer.
+
+    Attributes:
+        name: also the name of the build context in the Dockerfile.
+        entries: sorted by path.
+        digest: SHA-256 over paths, modes and contents, hex.
+    """
+
+    name: str
+    entries: tuple[Entry, ...]
+    digest: str
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(entry.size for entry in self.entries)
+
+
+@dataclass(frozen=True, slots=True)
+class StaticStage:
+    """Static content of one theme in one locale."""
+
+    name: str
+    area: str
+    theme: str
+    locale: str
+
+
+@dataclass(frozen=True, slots=True)
+class FrontendStage:
+    """One front-end build; `group` holds the files of its directory."""
+
+    name: str
+    group: str
+    directory: str
+    run: tuple[str, ...]
+    keep: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BuildPlan:
+    """Everything the Dockerfile is rendered from, and what names the result.
+
+    Attributes:
+        base: the base image by digest, `name@sha256:…`.
+        debian_packages: of the runtime image, sorted.
+        groups: the tree's files by the stages that read them.
+        secrets: names of build secrets that steps mount; never a value.
+        kept_paths: folders that stay although their name is on the list of excluded ones.
+        mirror: a Debian mirror, or None for the base image's own.
+    """
+
+    shop_name: str
+    repository: str
+    magento_edition: str
+    magento_version: str
+    php_version: str
+    php_memory_limit: str
+    base: str
+    mirror: str | None
+    debian_packages: tuple[str, ...]
+    groups: tuple[InputGroup, ...]
+    has_vendor: bool
+    minify_html: bool
+    patches: tuple[str, ...]
+    before_compile: tuple[str, ...]
+    frontend: tuple[FrontendStage, ...]
+    static_strategy: str
+    static: tuple[StaticStage, ...]
+    secrets: tuple[str, ...]
+    has_ca_bundle: bool
+    kept_paths: tuple[str, ...]
+    compression: str
+    epoch: int
+
+    def group(self, name: str) -> InputGroup | None:
+        """The group of this name, or None where it has no files."""
+        return next((group for group in self.groups if group.name == name), None)
+
+    def with_group(self, group: InputGroup) -> "BuildPlan":
+        """The same plan with one more group."""
+        return replace(self, groups=(*self.groups, group))
+
+    @property
+    def stage_names(self) -> tuple[str, ...]:
+        """The Dockerfile's stages, in its order."""
+        return (
+            *("php", "tools", "vendor", "code", "compiled", "view"),
+            *(stage.name for stage in self.frontend),
+            *(stage.name for stage in self.static),
+            "runtime",
+        )
+
+    @property
+    def changes_source(self) -> bool:
+        """Whether steps of the build change the tree's own files."""
+        return bool(self.patches or self.before_compile)
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What names a build's result: equal inputs give an equal image.
+
+    Attributes:
+        digest: SHA-256 over the Dockerfile, the base image and all groups, hex.
+        content_version: decimal digits for setup:static-content:deploy. nginx matches
+            `version\\d*`, so a hexadecimal hash would not do.
+        groups: digest by group name.
+        dockerfile: SHA-256 of its text, hex.
+        base: the base image by digest.
+    """
+
+    digest: str
+    content_version: str
+    groups: dict[str, str]
+    dockerfile: str
+    base: str
+
+    def as_json(self) -> dict[str, object]:
+        """For the image record."""
+        return asdict(self)
+
+
+def plan_build(
+    project: Project,
+    shop: Shop,
+    entries: Iterable[Entry],
+    base: str,
+    *,
+    epoch: int = DEFAULT_EPOCH,
+    auth_json: bool = False,
+) -> BuildPlan:
+    """Decide what goes into which stage.
+
+    Args:
+        project: the project file.
+        shop: what the tree was found to hold.
+        entries: the tree's files, without those that never go into an image.
+        base: the base image by digest.
+        epoch: seconds since 1970 that every file of the image carries.
+        auth_json: whether auth.json of the tree serves as Composer's credentials.
+    """
+    file = project.file
+    listed = list(entries)
+    frontend = tuple(
+        FrontendStage(f"frontend-{at}", f"frontend-{at}", one.directory, one.run, one.keep)
+        for at, one in enumerate(file.hooks.frontend)
+    )
+    secrets = set(file.build.secrets)
+    if auth_json:
+        secrets.add("composer_auth")
+    return BuildPlan(
+        shop_name=file.name,
+        repository=project.repository,
+        magento_edition=shop.edition,
+        magento_version=shop.version,
+        php_version=shop.php_version,
+        php_memory_limit=file.php.memory_limit,
+        base=base,
+        mirror=file.base.mirror,
+        debian_packages=tuple(sorted({*shop.php_packages, *file.base.packages})),
+        groups=group_entries(listed, shop, file.hooks.frontend),
+        has_vendor=shop.has_vendor,
+        minify_html=shop.minify_html,
+        patches=tuple(
+            path
+            for pattern in file.hooks.patches
+            for path in matching_paths((entry.path for entry in listed), [pattern])
+        ),
+        before_compile=file.hooks.before_compile,
+        frontend=frontend,
+        static_strategy=file.static.strategy,
+        static=tuple(
+            _static_stage(theme, locale)
+            for theme, locales in sorted(file.static.themes.items())
+            for locale in sorted(locales)
+        ),
+        secrets=tuple(sorted(secrets)),
+        kept_paths=shop.kept_paths,
+        has_ca_bundle=file.build.ca_bundle is not None,
+        compression=file.build.compression,
+        epoch=epoch,
+    )
+
+
+def group_entries(
+    entries: Iterable[Entry], shop: Shop, frontend: Iterable[Frontend] = ()
+) -> tuple[InputGroup, ...]:
+    """Sort the tree's files into the groups that stages read.
+
+    composer.json, composer.lock and what they refer to are in `composer` and `code` both: the
+    first decides about the vendor stage, the second is the tree that runs.
+    """
+    groups: dict[str, list[Entry]] = {}
+    for entry in entries:
+        path = entry.path
+        if entry.path in shop.composer_inputs:
+            groups.setdefault("composer", []).append(entry)
+        kind = kind_of(path) if entry.target is None else "code"
+        if path.startswith("vendor/"):
+            groups.setdefault(f"vendor-{kind}", []).append(entry)
+            continue
+        for at, one in enumerate(frontend):
+            if path.startswith(one.directory.rstrip("/") + "/"):
+                groups.setdefault(f"frontend-{at}", []).append(entry)
+        groups.setdefault(kind, []).append(entry)
+    return tuple(make_group(name, found) for name, found in sorted(groups.items()))
+
+
+def make_group(name: str, entries: Iterable[Entry]) -> InputGroup:
+    """A group with its digest over paths, modes and contents."""
+    ordered = tuple(sorted(entries, key=lambda entry: entry.path))
+    hasher = hashlib.sha256()
+    for entry in ordered:
+        mode = "l" if entry.target is not None else "x" if entry.executable else "-"
+        hasher.update(f"{mode} {entry.digest} {entry.path}\0".encode())
+    return InputGroup(name, ordered, hasher.hexdigest())
+
+
+def name_inputs(plan: BuildPlan, dockerfile: str) -> Inputs:
+    """What the result of this plan, rendered as this Dockerfile, is named by."""
+    groups = {group.name: group.digest for group in plan.groups}
+    text = hashlib.sha256(dockerfile.encode()).hexdigest()
+    digest = hashlib.sha256(
+        json.dumps([text, plan.base, plan.epoch, groups], sort_keys=True).encode()
+    ).hexdigest()
+    return Inputs(
+        digest=digest,
+        # 48 bits: at most 15 digits, which every reader keeps as an exact number.
+        content_version=str(int(digest[:12], 16)),
+        groups=groups,
+        dockerfile=text,
+        base=plan.base,
+    )
+
+
+def _static_stage(theme_path: str, locale: str) -> StaticStage:
+    area, theme = theme_path.split("/", 1)
+    name = re.sub(r"[^a-z0-9]+", "-", f"static-{theme_path}-{locale}".lower())
+    return StaticStage(name, area, theme, locale)

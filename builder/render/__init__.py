@@ -1,0 +1,1 @@
+"""Plans -> text: Dockerfiles and the configuration inside the image, by templates alone."""

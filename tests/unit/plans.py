@@ -1,0 +1,46 @@
+"""Plans for tests, with every value that a test does not care about."""
+
+from typing import Any
+
+from builder.plan.build import BuildPlan, InputGroup, StaticStage, make_group
+from builder.project.tree import Entry
+
+BASE = "localhost:5000/kiln/base:bookworm@sha256:" + "a" * 64
+
+
+def make_entry(path: str, digest: str = "0" * 64, size: int = 1) -> Entry:
+    return Entry(path, size, False, digest)
+
+
+def groups(*names: str) -> tuple[InputGroup, ...]:
+    return tuple(make_group(name, [make_entry(f"{name}.php")]) for name in names)
+
+
+def make_plan(**changes: Any) -> BuildPlan:
+    values: dict[str, Any] = {
+        "shop_name": "sample",
+        "repository": "localhost:5000/sample",
+        "magento_edition": "community",
+        "magento_version": "2.4.7-p3",
+        "php_version": "8.2",
+        "php_memory_limit": "768M",
+        "base": BASE,
+        "mirror": None,
+        "debian_packages": ("nginx-light", "php8.2-cli", "php8.2-fpm"),
+        "groups": groups("code", "composer", "vendor-code", "vendor-view", "view"),
+        "has_vendor": True,
+        "minify_html": False,
+        "patches": (),
+        "before_compile": (),
+        "frontend": (),
+        "static_strategy": "quick",
+        "static": (
+            StaticStage("static-frontend-magento-luma-en-us", "frontend", "Magento/luma", "en_US"),
+        ),
+        "secrets": (),
+        "has_ca_bundle": False,
+        "kept_paths": (),
+        "compression": "zstd",
+        "epoch": 1577836800,
+    }
+    return BuildPlan(**{**values, **changes})
