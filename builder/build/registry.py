@@ -3,10 +3,11 @@
 Protocol: OCI distribution-spec 1.1; authentication: distribution's `docs/spec/auth/token.md` and
 HTTP Basic; the docker client's rules for references, loopback registries and config.json.
 
-oras supplies the session and the token exchange. Its `do_request` is not used (oras 0.2.43): it
-sleeps through five retries, over two minutes, on a wrong password; knows no timeout; sends a
-streamed body empty when repeated after a 401; repeats an expired token instead of asking for a
-new one; and takes the environment's word for credentials.
+oras supplies the token exchange (`oras.auth`). Its `oras.provider` is not used (0.2.43): importing
+it takes over a second (jsonschema's format checkers), and `do_request` sleeps through five
+retries, over two minutes, on a wrong password; knows no timeout; sends a streamed body empty when
+repeated after a 401; repeats an expired token instead of asking for a new one; and takes the
+environment's word for credentials.
 """
 
 import base64
@@ -26,11 +27,11 @@ import urllib.parse
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
+from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 import oras.auth.utils  # type: ignore[import-untyped]
-import oras.provider  # type: ignore[import-untyped]
 import requests
 import requests.adapters
 import urllib3.exceptions
@@ -519,16 +520,17 @@ class _Repository:
         host = _DOCKER_HUB_API if ref.registry == _DOCKER_HUB else ref.registry
         plain = access.plain_http or speaks_plain_http(ref.registry)
         verify = _ca_bundle(access.ca_bundle)
-        client = oras.provider.Registry(hostname=host, insecure=plain, tls_verify=verify)
-        self._base = f"{client.prefix}://{host}/v2/{ref.repository}/"
+        self._base = f"{'http' if plain else 'https'}://{host}/v2/{ref.repository}/"
         self._verify = verify
-        self._session: requests.Session = client.session
+        self._session = requests.Session()
+        # Harbor takes a client that returns its cookies for a browser, and wants a CSRF token.
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         # trust_env would bring in ~/.netrc and the environment's proxies.
         self._session.trust_env = False
         adapter = _Adapter(access)
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
-        self._tokens = client.auth
+        self._tokens = oras.auth.get_auth_backend("token", self._session, plain, verify)
         self._credentials = _find_credentials(access.auth_config, ref.registry, run)
         if self._credentials.basic is not None:
             self._tokens._basic_auth = self._credentials.basic

@@ -18,12 +18,13 @@ class Paths:
     Attributes:
         writable: directories written at run time, relative to the root; `shared` ones must be
             the same files in every container, of `private` ones each may have its own.
-        writable_files: single files written at run time.
+        mixed: directories in which single files are made at run time, beside directories that
+            the image brings and that a mount would hide.
         emptied: directories whose contents come from the build or from a volume.
     """
 
     writable: Mapping[str, Sharing]
-    writable_files: tuple[str, ...]
+    mixed: tuple[str, ...]
     emptied: tuple[str, ...]
 
 
@@ -33,7 +34,7 @@ def load_paths() -> Paths:
     table = read_table("paths.yaml")
     return Paths(
         writable=table["writable"],
-        writable_files=tuple(table["writable_files"]),
+        mixed=tuple(table["mixed"]),
         emptied=tuple(table["excluded"]["contents"]),
     )
 
@@ -77,7 +78,9 @@ def is_excluded(path: str, keep: Iterable[str] = ()) -> bool:
     """
     if _excluded().match(path) is None:
         return False
-    return not any(path == kept or path.startswith(f"{kept}/") for kept in keep)
+    folder = path.rstrip("/") + "/"
+    # A kept directory's parents stay too, or a walk would never come to it.
+    return not any(folder.startswith(f"{kept}/") or f"{kept}/".startswith(folder) for kept in keep)
 
 
 def glob_to_regex(glob: str) -> str:

@@ -260,8 +260,8 @@ def test_pruning_without_room_leaves_the_layout_as_it_was(
     def fail(path: Path, text: str) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    with monkeypatch.context() as patched, pytest.raises(DiskFullError) as caught:
-        patched.setattr(Path, "write_text", fail)
+    monkeypatch.setattr(Path, "write_text", fail)
+    with pytest.raises(DiskFullError) as caught:
         prune_layout(layout, ())
     assert caught.value.where == str(layout)
     assert writer.blobs() == before
