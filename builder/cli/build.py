@@ -26,7 +26,15 @@ from builder.cli.settings import Settings, read_settings
 from builder.errors import HostError, KilnError
 from builder.host.base_image import base_reference
 from builder.host.engine import check_builder, read_builder, read_engine
-from builder.magento.shop import Report, Shop, exclusion_for, inspect_shop, refuse_problems
+from builder.magento.shop import (
+    INSTALLED_JSON,
+    Report,
+    Shop,
+    exclusion_for,
+    inspect_shop,
+    read_kept_paths,
+    refuse_problems,
+)
 from builder.plan.build import BuildPlan, Inputs, name_inputs, plan_build
 from builder.process import run
 from builder.project.loading import Project, load_project
@@ -48,8 +56,12 @@ class Prepared:
 
 def read_tree(project: Project, settings: Settings) -> Tree:
     """Scan a project's tree."""
-    installed = project.root / "vendor/composer/installed.json"
-    excluded = exclusion_for(project, installed.read_bytes() if installed.is_file() else None)
+    installed = project.root / INSTALLED_JSON
+    excluded = exclusion_for(
+        project,
+        installed.read_bytes() if installed.is_file() else None,
+        read_kept_paths(project.root),
+    )
     return scan_tree(
         project.root, excluded, HashIndex(settings.tree_cache(project) / "hashes.json")
     )
@@ -77,10 +89,8 @@ def prepare(project: Project, settings: Settings) -> Prepared:
 def _resolve_base(project: Project, shop: Shop, settings: Settings) -> str:
     """The base image by digest, so that one build has one base."""
     name = project.file.base.image
-    if name == "auto":
-        reference = base_reference(shop.suite or "")
-    else:
-        reference = ImageReference.parse(name)
+    made = name == "auto"
+    reference = base_reference(shop.suite or "") if made else ImageReference.parse(name)
     if reference.digest:
         return str(reference)
     try:
@@ -89,7 +99,7 @@ def _resolve_base(project: Project, shop: Shop, settings: Settings) -> str:
         raise HostError(
             f"the base image cannot be found: {error.message}",
             where=str(reference),
-            hint="run `kiln setup`" if name == "auto" else error.hint,
+            hint="run `kiln setup`" if made else error.hint,
         ) from None
     return f"{reference}@{digest}"
 

@@ -126,7 +126,7 @@ def check_builder(engine: Engine, builder: Builder) -> None:
         )
     if builder.driver == "docker" and not engine.containerd_store:
         raise HostError(
-            "the engine's own builder cannot write an OCI image: it keeps images without containerd",
+            "the engine keeps images without containerd, so its builder cannot write an OCI image",
             where=f"builder {builder.name}",
             hint='set {"features": {"containerd-snapshotter": true}} in '
             "/etc/docker/daemon.json and restart it, or make a builder with `docker buildx create "

@@ -18,13 +18,10 @@ class Paths:
     Attributes:
         writable: directories written at run time, relative to the root; `shared` ones must be
             the same files in every container, of `private` ones each may have its own.
-        mixed: directories in which single files are made at run time, beside directories that
-            the image brings and that a mount would hide.
         emptied: directories whose contents come from the build or from a volume.
     """
 
     writable: Mapping[str, Sharing]
-    mixed: tuple[str, ...]
     emptied: tuple[str, ...]
 
 
@@ -34,35 +31,18 @@ def load_paths() -> Paths:
     table = read_table("paths.yaml")
     return Paths(
         writable=table["writable"],
-        mixed=tuple(table["mixed"]),
         emptied=tuple(table["excluded"]["contents"]),
     )
 
 
-def writable_paths() -> tuple[str, ...]:
-    """The directories a running shop writes to, relative to the root, sorted."""
-    return tuple(sorted(load_paths().writable))
+def mount_points() -> tuple[str, ...]:
+    """The writable directories that lie in no other, relative to the root, sorted.
 
-
-def excluded_globs() -> tuple[str, ...]:
-    """What `is_excluded` leaves out, save emptied directories, as globs from the tree's root.
-
-    For a shell with `globstar` and `dotglob`: `composer install` writes such files, too.
+    With something writable mounted over each of them, all else can be read-only.
     """
-    table = read_table("paths.yaml")["excluded"]
-    return (
-        *(f"**/{name}" for name in table["anywhere"]),
-        *table["paths"],
-        *(f"vendor/*/*/{name}" for name in table["package"]),
-    )
-
-
-def excluded_below_vendor() -> tuple[str, ...]:
-    """Those of `excluded_globs` that lie below vendor/, each beginning with `vendor/`."""
+    writable = load_paths().writable
     return tuple(
-        glob.replace("**/", "vendor/**/", 1) if glob.startswith("**/") else glob
-        for glob in excluded_globs()
-        if glob.startswith(("**/", "vendor/"))
+        sorted(path for path in writable if not any(path.startswith(f"{one}/") for one in writable))
     )
 
 

@@ -1,8 +1,9 @@
 """What a tree holds, and whether it can be built: all facts and all problems at once. Pure."""
 
 import difflib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pathspec
 
@@ -64,12 +65,15 @@ class Report:
     warnings: tuple[Finding, ...]
 
 
-def exclusion_for(project: Project, installed_json: bytes | None) -> Callable[[str], bool]:
+def exclusion_for(
+    project: Project, installed_json: bytes | None, kept: tuple[str, ...]
+) -> Callable[[str], bool]:
     """Which paths of the tree stay out of the image.
 
     Args:
         project: for `build.exclude`.
         installed_json: vendor/composer/installed.json, for the development packages.
+        kept: folders that packages load classes from although they are named like tests.
     """
     own = pathspec.GitIgnoreSpec.from_lines(project.file.build.exclude)
     developing = frozenset(
@@ -79,13 +83,23 @@ def exclusion_for(project: Project, installed_json: bytes | None) -> Callable[[s
     has_own = bool(project.file.build.exclude)
 
     def excluded(path: str) -> bool:
-        return (
-            is_excluded(path.rstrip("/"))
-            or path in developing
-            or (has_own and own.match_file(path))
-        )
+        return is_excluded(path, kept) or path in developing or (has_own and own.match_file(path))
 
     return excluded
+
+
+def read_kept_paths(root: Path) -> tuple[str, ...]:
+    """Folders that packages of composer.lock load classes from although named like tests.
+
+    Raises:
+        TreeError: composer.json or composer.lock cannot be read.
+    """
+    try:
+        texts = [(root / name).read_bytes() for name in ("composer.json", "composer.lock")]
+    except OSError:
+        # inspect_shop says so, with all else that is wrong.
+        return ()
+    return parse_lock(*texts).autoload_paths()
 
 
 def inspect_shop(project: Project, tree: Tree) -> tuple[Shop, Report]:
@@ -140,7 +154,7 @@ def inspect_shop(project: Project, tree: Tree) -> tuple[Shop, Report]:
         packages=tuple(package for package in lock.packages if not package.dev),
         composer_inputs=_composer_inputs(project, paths, composer_json),
         minify_html=_minifies_html(config),
-        kept_paths=(),
+        kept_paths=lock.autoload_paths(),
     )
     return shop, Report(tuple(problems), tuple(warnings))
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import jinja2
 
-from builder.magento.paths import excluded_pattern, load_paths
+from builder.magento.paths import excluded_pattern, mount_points
 from builder.plan.build import BuildPlan, InputGroup, make_group
 from builder.project.tree import Entry
 from builder.render.templates import template_environment, template_folder
@@ -33,12 +33,10 @@ class RenderedBuild:
 def render_build(plan: BuildPlan) -> RenderedBuild:
     """Render the Dockerfile and its support files."""
     environment = template_environment()
-    writable = tuple(load_paths().writable)
     values = {
         "plan": plan,
         "tool_packages": TOOL_PACKAGES,
-        "writable": writable,
-        "absolute_writable": tuple(f"/app/{path}" for path in writable),
+        "writable": mount_points(),
         "excluded_pattern": excluded_pattern(),
         "kept_paths": plan.kept_paths,
     }

@@ -1,14 +1,9 @@
-import re
-
 import pytest
 
 from builder.magento.paths import (
-    excluded_below_vendor,
-    excluded_globs,
-    glob_to_regex,
     is_excluded,
     load_paths,
-    writable_paths,
+    mount_points,
 )
 
 
@@ -142,33 +137,6 @@ def test_a_walk_comes_to_what_is_kept_below_an_excluded_directory() -> None:
     assert is_excluded("vendor/acme/kit/Test/Unit/ATest.php", keep)
 
 
-def test_the_writable_directories_are_those_of_a_running_shop() -> None:
-    assert {"pub/media", "var/log", "var/report", "var/session", "var/tmp"} <= set(writable_paths())
-    assert "var/view_preprocessed" not in writable_paths()
-    assert load_paths().mixed == ("var",)
+def test_what_a_running_shop_writes_lies_below_few_mount_points() -> None:
+    assert mount_points() == ("pub/media", "pub/static/_cache", "var")
     assert set(load_paths().writable.values()) == {"shared", "private"}
-
-
-def test_globs_for_a_shell_say_the_same() -> None:
-    assert "vendor/*/*/Test" in excluded_below_vendor()
-    assert "vendor/**/.git" in excluded_below_vendor()
-    assert "vendor/*/*/README*" in excluded_below_vendor()
-    assert all(glob.startswith("vendor/") for glob in excluded_below_vendor())
-    assert "dev" in excluded_globs()
-
-
-@pytest.mark.parametrize(
-    ("glob", "matching", "other"),
-    [
-        ("a/*.md", "a/b.md", "a/b/c.md"),
-        ("a/?", "a/b", "a/bc"),
-        ("a/**/b", "a/b", "ab"),
-        ("a/**/b", "a/x/y/b", "a/xb"),
-        ("a/**", "a/x/y", "b/x"),
-        ("[A-Z]*_[A-Z]*", "Magento_Theme", "magento_theme"),
-        ("a.b+c", "a.b+c", "aXb+c"),
-    ],
-)
-def test_a_glob_matches_as_in_gitignore(glob: str, matching: str, other: str) -> None:
-    assert re.fullmatch(glob_to_regex(glob), matching)
-    assert not re.fullmatch(glob_to_regex(glob), other)

@@ -1,0 +1,62 @@
+"""Containers of the image under test, run as production runs them."""
+
+import contextlib
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import docker
+import requests
+from docker.models.containers import Container as EngineContainer
+
+
+@dataclass(frozen=True)
+class Container:
+    """A running container of an image under test."""
+
+    engine: EngineContainer
+    address: str
+
+    def get(self, path: str, **options: Any) -> requests.Response:
+        return requests.get(
+            f"http://{self.address}{path}", timeout=30, allow_redirects=False, **options
+        )
+
+    def run(self, *argv: str) -> tuple[int, str]:
+        done: Any = self.engine.exec_run(list(argv))
+        return int(done.exit_code), done.output.decode("utf-8", "replace")
+
+    def wait_healthy(self, seconds: float = 60) -> None:
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            self.engine.reload()
+            if self.engine.health == "healthy":
+                return
+            assert self.engine.status == "running", self.engine.logs().decode()
+            time.sleep(0.5)
+        raise AssertionError(f"not healthy: {self.engine.logs().decode()}")
+
+
+@contextlib.contextmanager
+def run_container(
+    engine: docker.DockerClient, image: str, *command: str, port: int | None = None, **options: Any
+) -> Iterator[Container]:
+    """Run an image with a read-only root file system and no capabilities."""
+    pulled = engine.images.pull(image)
+    writable = pulled.labels["io.kiln.writable"].split()
+    settings: dict[str, Any] = {
+        "read_only": True,
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges"],
+        "tmpfs": dict.fromkeys(writable, "mode=1777"),
+        "ports": {f"{port}/tcp": ("127.0.0.1", None)} if port else {},
+        **options,
+    }
+    container = engine.containers.run(image, list(command), detach=True, **settings)
+    try:
+        container.reload()
+        bound = (container.ports.get(f"{port}/tcp") or [{}])[0] if port else {}
+        yield Container(container, f"127.0.0.1:{bound.get('HostPort', '')}")
+    finally:
+        container.remove(force=True, v=True)
