@@ -9,6 +9,7 @@ image: setup ## Build the sample shop and push it to the local registry.
 	$(KILN) --project tests/store build --push
 
 test: setup ## All tests, with real parts.
+	.venv/bin/python -m tests.install
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy

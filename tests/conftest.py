@@ -20,6 +20,10 @@ ROOT = Path(__file__).parent.parent
 STORE = ROOT / "tests" / "store"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--golden", action="store_true", help="write the golden files anew")
+
+
 @dataclass(frozen=True)
 class Ended:
     """A `kiln` that has ended."""

@@ -9,7 +9,7 @@ from typing import IO, cast
 
 import zstandard
 
-from builder.build.layout import BuiltImage, Layer, blob_path
+from builder.registry.oci import BuiltImage, Layer, blob_path
 
 
 def differing_files(

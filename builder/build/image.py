@@ -12,7 +12,7 @@ from builder import __version__
 from builder.build.buildkit import BuildRequest, buildx_argv, packages_argv, run_buildkit
 from builder.build.compare import differing_files
 from builder.build.inputs import drop_other_inputs, write_input
-from builder.build.layout import BuiltImage, name_provenance, prune_layout, read_layout
+from builder.build.layout import name_provenance, prune_layout, read_layout
 from builder.build.progress import Step, Trace
 from builder.build.record import (
     PROVENANCE_TYPE,
@@ -23,12 +23,14 @@ from builder.build.record import (
     LayerRecord,
     StageRecord,
 )
-from builder.build.referrers import ANNOTATION_CREATED, attach
-from builder.build.registry import ImageReference, PushResult, Registry
 from builder.build.sbom import ComposerPackage, build_sbom, parse_dpkg
 from builder.errors import DiskFullError, NotReproducibleError
 from builder.plan.build import BuildPlan, Inputs
 from builder.process import Runner
+from builder.registry.client import PushResult, Registry
+from builder.registry.oci import BuiltImage
+from builder.registry.reference import ImageReference
+from builder.registry.referrers import ANNOTATION_CREATED, attach
 from builder.render.dockerfile import RenderedBuild
 
 
@@ -214,6 +216,7 @@ def make_record(
         )
         for layer in built.image.layers
     )
+    times = built.trace.stages()
     return ImageRecord(
         image=f"{plan.repository}@{built.image.digest}",
         digest=built.image.digest,
@@ -233,8 +236,9 @@ def make_record(
         composer_packages=len(list(composer_packages)),
         debian_packages=len(parse_dpkg(built.packages)),
         stages=tuple(
-            StageRecord(name=name, seconds=stage.seconds, cached=stage.cached)
-            for name, stage in built.trace.stages().items()
+            StageRecord(name=name, seconds=times[name].seconds, cached=times[name].cached)
+            for name in plan.stage_names
+            if name in times
         ),
         layers=layers,
         size=sum(layer.size for layer in layers),

@@ -6,22 +6,24 @@ BuildKit's `docs/attestations/attestation-storage.md`.
 
 import contextlib
 import errno
-import hashlib
 import json
-import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from builder.errors import BuildError, DiskFullError
-
-MEDIA_TYPE_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
-MEDIA_TYPE_INDEX = "application/vnd.oci.image.index.v1+json"
-MEDIA_TYPE_DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
-MEDIA_TYPE_DOCKER_INDEX = "application/vnd.docker.distribution.manifest.list.v2+json"
-MANIFEST_TYPES = frozenset({MEDIA_TYPE_MANIFEST, MEDIA_TYPE_DOCKER_MANIFEST})
-INDEX_TYPES = frozenset({MEDIA_TYPE_INDEX, MEDIA_TYPE_DOCKER_INDEX})
+from builder.registry.oci import (
+    INDEX_TYPES,
+    MANIFEST_TYPES,
+    MEDIA_TYPE_INDEX,
+    MEDIA_TYPE_MANIFEST,
+    BuiltImage,
+    Descriptor,
+    Layer,
+    blob_path,
+    digest_of,
+    is_digest,
+)
 
 ANNOTATION_REF_NAME = "org.opencontainers.image.ref.name"
 _ATTESTATION_TYPE = "vnd.docker.reference.type"
@@ -34,83 +36,7 @@ _SLSA_PROVENANCE = "https://slsa.dev/provenance/"
 # build graph and is larger, but never by orders of magnitude.
 _MAX_DOCUMENT = 64 * 1024 * 1024
 
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
-_REBUILD = "Build the image again; if it happens again, check the free space of this disk."
-
-
-@dataclass(frozen=True, slots=True)
-class Descriptor:
-    """What the OCI calls a descriptor: a blob's type, name and length.
-
-    Attributes:
-        media_type: IANA media type of the content.
-        digest: `sha256:` and 64 hexadecimal digits.
-        size: bytes.
-    """
-
-    media_type: str
-    digest: str
-    size: int
-
-    def to_json(self) -> dict[str, Any]:
-        """The descriptor as manifests hold it."""
-        return {"mediaType": self.media_type, "digest": self.digest, "size": self.size}
-
-
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """One layer of an image.
-
-    Attributes:
-        descriptor: the (compressed) blob.
-        created_by: the build step that made it, or "" where the history does not map to layers.
-    """
-
-    descriptor: Descriptor
-    created_by: str
-
-
-@dataclass(frozen=True, slots=True)
-class BuiltImage:
-    """An image as it lies in a layout.
-
-    Attributes:
-        descriptor: the image manifest's own; its digest is what Kiln pushes and deploys.
-        manifest: the manifest's bytes, exactly as they are hashed.
-        config_descriptor: the image configuration blob.
-        config: that blob, parsed.
-        layers: from the bottom up.
-        provenance: BuildKit's SLSA provenance (an in-toto statement), or None without one.
-    """
-
-    descriptor: Descriptor
-    manifest: bytes
-    config_descriptor: Descriptor
-    config: Mapping[str, Any]
-    layers: tuple[Layer, ...]
-    provenance: bytes | None
-
-    @property
-    def digest(self) -> str:
-        """The image manifest's digest."""
-        return self.descriptor.digest
-
-
-def digest_of(content: bytes) -> str:
-    """The OCI digest of `content`, `sha256:…`."""
-    return f"sha256:{hashlib.sha256(content).hexdigest()}"
-
-
-def blob_path(layout: Path, digest: str) -> Path:
-    """Where a layout keeps a blob.
-
-    Raises:
-        ValueError: `digest` is not a sha256 digest (it might leave the directory).
-    """
-    if not _DIGEST.fullmatch(digest):
-        raise ValueError(f"not a sha256 digest: {digest!r}")
-    algorithm, _, encoded = digest.partition(":")
-    return layout / "blobs" / algorithm / encoded
+_REBUILD = "build the image again; if it happens again, check the free space of this disk"
 
 
 def read_layout(layout: Path, *, name: str | None = None) -> BuiltImage:
@@ -140,12 +66,12 @@ def read_layout(layout: Path, *, name: str | None = None) -> BuiltImage:
                 attestations.append((of, descriptor))
     if not images:
         named = "" if name is None else f" named {name!r}"
-        raise BuildError(f"The layout holds no image{named}", where=str(layout), hint=_REBUILD)
+        raise BuildError(f"the layout holds no image{named}", where=str(layout), hint=_REBUILD)
     if len(images) > 1:
         raise BuildError(
-            f"The layout holds {len(images)} images where one is expected",
+            f"the layout holds {len(images)} images where one is expected",
             where=str(layout),
-            hint="Build for one platform, to a directory no other build writes to.",
+            hint="build for one platform, to a directory no other build writes to",
             details=tuple(sorted(images)),
         )
     (image,) = images.values()
@@ -204,7 +130,7 @@ def prune_layout(layout: Path, keep: Collection[str]) -> int:
             entries.append(entry)
             reachable |= below
     for digest in keep:
-        if _DIGEST.fullmatch(digest) and blob_path(layout, digest).is_file():
+        if is_digest(digest) and blob_path(layout, digest).is_file():
             manifest = blob_path(layout, digest)
             reachable |= _reachable(
                 layout, Descriptor(MEDIA_TYPE_MANIFEST, digest, manifest.stat().st_size)
@@ -228,7 +154,7 @@ def prune_layout(layout: Path, keep: Collection[str]) -> int:
 
 def _read_entries(layout: Path) -> list[Mapping[str, Any]]:
     if not (layout / "oci-layout").is_file() or not (layout / "index.json").is_file():
-        raise BuildError("No complete OCI image layout is here", where=str(layout), hint=_REBUILD)
+        raise BuildError("no complete OCI image layout is here", where=str(layout), hint=_REBUILD)
     index = _parse((layout / "index.json").read_bytes(), str(layout / "index.json"))
     entries = index.get("manifests")
     if not isinstance(entries, list):
@@ -247,12 +173,12 @@ def _write_entries(layout: Path, entries: list[Mapping[str, Any]]) -> None:
             temporary.unlink(missing_ok=True)
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DiskFullError(
-                "No room to write the image layout's index",
+                "no room to write the image layout's index",
                 where=str(layout),
-                hint="Free some space on this disk, then run the command again.",
+                hint="free some space on this disk, then run the command again",
             ) from error
         raise BuildError(
-            f"Cannot write the image layout's index: {error.strerror}", where=str(layout)
+            f"cannot write the image layout's index: {error.strerror}", where=str(layout)
         ) from error
 
 
@@ -331,13 +257,13 @@ def _check_size(layout: Path, descriptor: Descriptor) -> None:
         size = path.stat().st_size
     except FileNotFoundError:
         raise BuildError(
-            f"The layout is incomplete: blob {descriptor.digest} is missing",
+            f"the layout is incomplete: blob {descriptor.digest} is missing",
             where=str(layout),
             hint=_REBUILD,
         ) from None
     if size != descriptor.size:
         raise BuildError(
-            f"The layout is incomplete: blob {descriptor.digest} has {size} bytes"
+            f"the layout is incomplete: blob {descriptor.digest} has {size} bytes"
             f" instead of {descriptor.size}",
             where=str(layout),
             hint=_REBUILD,
@@ -348,14 +274,14 @@ def _read_blob(layout: Path, descriptor: Descriptor) -> bytes:
     _check_size(layout, descriptor)
     if descriptor.size > _MAX_DOCUMENT:
         raise BuildError(
-            f"Blob {descriptor.digest} is too large for a manifest or config"
+            f"blob {descriptor.digest} is too large for a manifest or config"
             f" ({descriptor.size} bytes)",
             where=str(layout),
         )
     content = blob_path(layout, descriptor.digest).read_bytes()
     if digest_of(content) != descriptor.digest:
         raise BuildError(
-            f"The layout is damaged: blob {descriptor.digest} does not match its digest",
+            f"the layout is damaged: blob {descriptor.digest} does not match its digest",
             where=str(layout),
             hint=_REBUILD,
         )
@@ -370,9 +296,9 @@ def _parse(content: bytes, where: str) -> dict[str, Any]:
     try:
         document = json.loads(content)
     except ValueError as error:
-        raise BuildError(f"Not JSON: {error}", where=where, hint=_REBUILD) from error
+        raise BuildError(f"not JSON: {error}", where=where, hint=_REBUILD) from error
     if not isinstance(document, dict):
-        raise BuildError("Not a JSON object", where=where, hint=_REBUILD)
+        raise BuildError("not a JSON object", where=where, hint=_REBUILD)
     return document
 
 
@@ -382,12 +308,12 @@ def _descriptor(value: object, layout: Path) -> Descriptor:
         if (
             isinstance(media_type, str)
             and isinstance(digest, str)
-            and _DIGEST.fullmatch(digest)
+            and is_digest(digest)
             and isinstance(size, int)
         ):
             return Descriptor(media_type, digest, size)
     raise BuildError(
-        f"The layout holds a descriptor that is none: {value!r}", where=str(layout), hint=_REBUILD
+        f"the layout holds a descriptor that is none: {value!r}", where=str(layout), hint=_REBUILD
     )
 
 

@@ -29,9 +29,8 @@ DPKG_QUERY_FORMAT = "${binary:Package}\\t${Version}\\t${Architecture}\\t${source
 # Any fixed UUID will do, as long as it never changes.
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "kiln.invalid")
 
-# CycloneDX/cyclonedx-property-taxonomy, `cdx/composer.md`. There is none for Debian's packages.
+# CycloneDX/cyclonedx-property-taxonomy, `cdx/composer.md`.
 _PROPERTY_REFERENCE = "cdx:composer:package:distReference"
-_PROPERTY_SOURCE = "kiln:debian:source"
 
 
 class ComposerPackage(Protocol):
@@ -86,7 +85,7 @@ def parse_dpkg(text: str) -> tuple[DebianPackage, ...]:
         fields = line.split("\t")
         if len(fields) != 4:
             raise BuildError(
-                f"Not a line of dpkg-query: {line[:80]!r}", where=f"list of packages:{number}"
+                f"not a line of dpkg-query: {line[:80]!r}", where=f"list of packages:{number}"
             )
         name, version, architecture, source = (item.strip() for item in fields)
         if version:
@@ -180,22 +179,19 @@ def _composer_component(package: ComposerPackage) -> Component:
 
 
 def _debian_component(package: DebianPackage, distro: str) -> Component:
-    purl = PackageURL(
-        "deb",
-        "debian",
-        package.name,
-        package.version,
-        {"arch": package.architecture, "distro": distro},
-    )
-    component = Component(
+    qualifiers = {"arch": package.architecture, "distro": distro}
+    if package.source != package.name:
+        # Not in the purl specification; grype matches advisories, which speak of source
+        # packages, by it (anchore/syft#769).
+        qualifiers["upstream"] = package.source
+    purl = PackageURL("deb", "debian", package.name, package.version, qualifiers)
+    return Component(
         type=ComponentType.LIBRARY,
         bom_ref=purl.to_string(),
         name=package.name,
         version=package.version,
         purl=purl,
     )
-    component.properties.add(Property(name=_PROPERTY_SOURCE, value=package.source))
-    return component
 
 
 def _licences(texts: tuple[str, ...]) -> list[DisjunctiveLicense | LicenseExpression]:

@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from builder.build.registry import ImageReference, RegistryAccess, speaks_plain_http
 from builder.errors import HostError, SignatureError
 from builder.process import Completed, Runner
+from builder.registry.access import RegistryAccess
+from builder.registry.reference import ImageReference
 
 _TIMEOUT = 200.0  # seconds; cosign itself gives up after three minutes
 _NO_SIGNATURE = 10
@@ -46,9 +47,9 @@ class SigningKey:
             return self.password_file.read_text().partition("\n")[0].rstrip("\r")
         except (OSError, UnicodeDecodeError) as error:
             raise SignatureError(
-                "The signing key's password cannot be read",
+                "the signing key's password cannot be read",
                 where=str(self.password_file),
-                hint="Check the path and its permissions.",
+                hint="check the path and its permissions",
                 details=(type(error).__name__,),
             ) from error
 
@@ -85,9 +86,9 @@ def sign_image(
         lines = _last_lines(done, password)
         wrong = "decryption failed" in done.stderr
         raise SignatureError(
-            "The signing key's password is wrong" if wrong else "The image could not be signed",
+            "the signing key's password is wrong" if wrong else "the image could not be signed",
             where=str(image),
-            hint="Check the signing key and its password, and that the registry takes pushes.",
+            hint="check the signing key and its password, and that the registry takes pushes",
             details=lines,
         )
 
@@ -126,13 +127,13 @@ def verify_image(
     if done.returncode == 0:
         return
     if done.returncode == _NO_SIGNATURE:
-        message, hint = "The image is not signed", "Sign it: push it with the signing key set."
+        message, hint = "the image is not signed", "push it with the signing key set"
     elif done.returncode == _NO_MATCHING_SIGNATURE:
-        message = "The image is not signed by the configured key"
-        hint = "Find out who signed it, or configure the right public key."
+        message = "the image is not signed by the configured key"
+        hint = "find out who signed it, or configure the right public key"
     else:
-        message = "The image's signature could not be checked"
-        hint = "Check the public key's path, and that the registry answers."
+        message = "the image's signature could not be checked"
+        hint = "check the public key's path, and that the registry answers"
     raise SignatureError(message, where=str(image), hint=hint, details=_last_lines(done))
 
 
@@ -147,9 +148,9 @@ def _check_keeps_quiet(run: Runner, env: Mapping[str, str]) -> None:
     text = usage.stdout + usage.stderr
     if "--tlog-upload" not in text or "--use-signing-config=true" in text:
         raise HostError(
-            "This cosign is one that Kiln cannot keep from publishing signatures",
-            hint="Install cosign 2: apt-get install cosign on Debian 13, or"
-            " https://github.com/sigstore/cosign/releases.",
+            "this cosign is one that Kiln cannot keep from publishing signatures",
+            hint="install cosign 2: `apt-get install cosign` on Debian 13, or"
+            " https://github.com/sigstore/cosign/releases",
         )
 
 
@@ -163,12 +164,12 @@ def _run_cosign(
     access = access or RegistryAccess()
     if image.digest is None:
         raise SignatureError(
-            "Only a digest can be signed or checked, a tag may move",
+            "only a digest can be signed or checked, a tag may move",
             where=str(image),
-            hint="Name the image as repository@sha256:….",
+            hint="name the image as repository@sha256:…",
         )
     options = []
-    if access.plain_http or speaks_plain_http(image.registry):
+    if access.without_tls(image.registry):
         options.append("--allow-http-registry=true")
     elif access.ca_bundle is not None:
         options += ["--registry-cacert", str(access.ca_bundle)]
@@ -184,14 +185,14 @@ def _run_program(run: Runner, argv: Sequence[str], env: Mapping[str, str], where
     except FileNotFoundError:
         raise HostError(
             "cosign is not installed",
-            hint="Install it: apt-get install cosign (in Debian since 13), or"
-            " https://github.com/sigstore/cosign/releases for others.",
+            hint="install it: `apt-get install cosign` (in Debian since 13), or"
+            " https://github.com/sigstore/cosign/releases",
         ) from None
     except subprocess.TimeoutExpired:
         raise SignatureError(
             "cosign did not end in time",
             where=where,
-            hint="Check that the registry and the key's KMS answer.",
+            hint="check that the registry and the key's KMS answer",
         ) from None
 
 
@@ -202,7 +203,7 @@ def _docker_config(auth_config: Path | None) -> dict[str, str]:
         raise SignatureError(
             "cosign reads logins only from a file named config.json",
             where=str(auth_config),
-            hint="Rename the file, or put it into a directory of its own under that name.",
+            hint="rename the file, or put it into a directory of its own under that name",
         )
     return {"DOCKER_CONFIG": str(auth_config.parent)}
 

@@ -18,7 +18,6 @@ from builder.build.image import (
     run_build,
 )
 from builder.build.lock import hold_build_lock
-from builder.build.registry import ImageReference, PushResult
 from builder.build.secrets import resolve_secrets
 from builder.build.sign import SigningKey, sign_image
 from builder.cli.output import BuildView, human_bytes, output_option, print_json, print_table
@@ -39,6 +38,8 @@ from builder.plan.build import BuildPlan, Inputs, name_inputs, plan_build
 from builder.process import run
 from builder.project.loading import Project, load_project
 from builder.project.tree import HashIndex, Tree, scan_tree
+from builder.registry.client import PushResult
+from builder.registry.reference import ImageReference
 from builder.render.dockerfile import RenderedBuild, render_build
 
 

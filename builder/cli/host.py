@@ -4,15 +4,18 @@ from pathlib import Path
 
 import click
 
+from builder.cli.build import read_tree
 from builder.cli.output import output_option, print_json, print_table
 from builder.cli.settings import Settings, read_settings
 from builder.errors import HostError, KilnError, ProjectFileError
 from builder.host.base_image import DEFAULT_MIRROR
 from builder.host.doctor import examine_host
 from builder.host.setup import set_up_host
+from builder.magento.shop import inspect_shop
 from builder.magento.versions import load_versions
 from builder.process import run
 from builder.project.loading import FILE_NAME, Project, load_project
+from builder.project.model import Sign
 
 
 def _project_here(path: Path) -> Project | None:
@@ -22,9 +25,6 @@ def _project_here(path: Path) -> Project | None:
 
 def _suite(project: Project | None, settings: Settings) -> str:
     """The Debian release of the project's PHP; the default one outside of a project."""
-    from builder.cli.build import read_tree
-    from builder.magento.shop import inspect_shop
-
     if project is not None:
         try:
             shop, _ = inspect_shop(project, read_tree(project, settings))
@@ -50,6 +50,7 @@ def setup(path: Path, mirror: str) -> None:
         _suite(project, settings),
         mirror,
         lambda text: click.echo(text, err=True),
+        signs=project is not None and project.file.sign != Sign(),
     )
 
 

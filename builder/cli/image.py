@@ -6,14 +6,15 @@ from pathlib import Path
 import click
 
 from builder.build.record import PROVENANCE_TYPE, RECORD_TYPE, SBOM_TYPE, ImageRecord
-from builder.build.referrers import fetch_documents, list_referrers
-from builder.build.registry import ImageReference, Registry
 from builder.build.sign import verify_image
 from builder.cli.output import as_rows, human_bytes, output_option, print_json, print_table
 from builder.cli.settings import read_settings
 from builder.errors import ProjectFileError, RegistryError
 from builder.process import run
 from builder.project.loading import FILE_NAME, load_project
+from builder.registry.client import Registry
+from builder.registry.reference import ImageReference
+from builder.registry.referrers import fetch_documents, list_referrers
 
 
 def _pinned(registry: Registry, name: str) -> ImageReference:

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from builder.build.registry import Registry, RegistryAccess
 from builder.errors import ProjectFileError
 from builder.plan.build import DEFAULT_EPOCH
 from builder.project.loading import Project
+from builder.registry.access import RegistryAccess
+from builder.registry.client import Registry
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import requests
 
-from builder.build.registry import ImageReference, Registry
 from builder.errors import HostError, RegistryError
 from builder.process import Runner
+from builder.registry.client import Registry
+from builder.registry.reference import ImageReference
 
 LOCAL_REGISTRY = "localhost:5000"
 DEFAULT_MIRROR = "http://deb.debian.org/debian"

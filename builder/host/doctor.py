@@ -5,12 +5,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from builder.build.registry import ImageReference, Registry
 from builder.errors import KilnError
 from builder.host.base_image import base_reference
 from builder.host.engine import check_builder, read_builder, read_engine
 from builder.process import Runner
 from builder.project.loading import Project
+from builder.project.model import Sign
+from builder.registry.client import Registry
+from builder.registry.reference import ImageReference
 
 # A real shop's tree, its layers, and the image each take about 1 GB.
 NEEDED_BYTES = 5 << 30
@@ -73,8 +75,8 @@ def examine_host(
         _check("base image", base_image, "kiln setup" if base == "auto" else ""),
         _disk(cache),
     ]
-    if project and (project.file.sign.key or project.file.sign.public_key):
-        checks.append(_program("cosign", "apt-get install cosign"))
+    if project and project.file.sign != Sign():
+        checks.append(_program("cosign", "kiln setup"))
     return tuple(checks)
 
 

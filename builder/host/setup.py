@@ -13,18 +13,19 @@ from pathlib import Path
 
 import requests
 
-from builder.build.registry import Registry
 from builder.errors import HostError
 from builder.host.base_image import LOCAL_REGISTRY, has_base_image, provide_base_image
 from builder.host.engine import read_engine
 from builder.process import Completed, Runner
+from builder.registry.client import Registry
 
 ENGINE_PACKAGES = ("docker.io", "docker-cli", "docker-buildx", "docker-compose")
 
 # Debian 12's own engine, 20.10, keeps images without containerd and has no buildx. Debian 13's
-# needs no newer C library and installs beside the rest of Debian 12 (tried with 26.1.5).
+# needs no newer C library and installs beside the rest of Debian 12 (tried with 26.1.5); its runc
+# does need one, and Debian 12's serves.
 _NEWER_SUITE = "trixie"
-_FROM_NEWER = (*ENGINE_PACKAGES, "containerd", "runc", "docker-registry", "cosign", "tini-static")
+_FROM_NEWER = (*ENGINE_PACKAGES, "containerd", "cosign")
 _SOURCES = Path("/etc/apt/sources.list.d/kiln.sources")
 _PREFERENCES = Path("/etc/apt/preferences.d/kiln")
 _DAEMON = Path("/etc/docker/daemon.json")
@@ -35,7 +36,14 @@ Tell = Callable[[str], None]
 
 
 def set_up_host(
-    run: Runner, env: Mapping[str, str], registry: Registry, suite: str, mirror: str, tell: Tell
+    run: Runner,
+    env: Mapping[str, str],
+    registry: Registry,
+    suite: str,
+    mirror: str,
+    tell: Tell,
+    *,
+    signs: bool,
 ) -> None:
     """Bring the host to where it can build: an engine, a local registry, a base image.
 
@@ -46,14 +54,17 @@ def set_up_host(
         suite: the Debian release of the base image.
         mirror: Debian's packages, an address.
         tell: says what is being done; silent where nothing is to be done.
+        signs: images are signed, for which cosign is needed.
 
     Raises:
         HostError: a step failed, or the host is no Debian, or this is not root.
     """
     provide_engine(run, env, mirror, tell)
     provide_registry(run, env, mirror, tell)
+    if signs:
+        provide_programs(run, env, mirror, tell, ["cosign"])
     if not has_base_image(registry, suite):
-        _provide_program(run, env, mirror, tell, "mmdebstrap", "mmdebstrap")
+        provide_programs(run, env, mirror, tell, ["mmdebstrap"])
         provide_base_image(run, env, suite, mirror, tell)
 
 
@@ -80,7 +91,7 @@ def provide_registry(run: Runner, env: Mapping[str, str], mirror: str, tell: Tel
     """Use the registry that answers at localhost:5000; else install and start one."""
     if _registry_answers():
         return
-    _provide_program(run, env, mirror, tell, "docker-registry", "docker-registry")
+    provide_programs(run, env, mirror, tell, ["docker-registry"])
     if not _registry_answers():
         tell(f"starting a registry at {LOCAL_REGISTRY}")
         configuration = _STATE / "registry.yml"
@@ -112,11 +123,12 @@ def _registry_answers() -> bool:
         return False
 
 
-def _provide_program(
-    run: Runner, env: Mapping[str, str], mirror: str, tell: Tell, program: str, package: str
+def provide_programs(
+    run: Runner, env: Mapping[str, str], mirror: str, tell: Tell, names: Sequence[str]
 ) -> None:
-    if shutil.which(program) is None:
-        _install(run, env, mirror, tell, [package])
+    """Install the programs that are missing, each from the Debian package of its name."""
+    if missing := [name for name in names if shutil.which(name) is None]:
+        _install(run, env, mirror, tell, missing)
 
 
 def _install(

@@ -112,7 +112,7 @@ class BuildPlan:
             *("php", "tools", "vendor", "code", "compiled", "view"),
             *(stage.name for stage in self.frontend),
             *(stage.name for stage in self.static),
-            "runtime",
+            *("finish", "runtime"),
         )
 
     @property

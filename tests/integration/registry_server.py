@@ -15,7 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from builder.build.layout import MEDIA_TYPE_MANIFEST
+from builder.registry.oci import MEDIA_TYPE_MANIFEST
 
 _START_SECONDS = 20
 

@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 
 from builder.build.layout import read_layout
-from builder.build.registry import ImageReference, Registry, RegistryAccess
 from builder.build.sign import SigningKey, sign_image, verify_image
 from builder.errors import SignatureError
 from builder.process import run
+from builder.registry.access import RegistryAccess
+from builder.registry.client import Registry
+from builder.registry.reference import ImageReference
 
 from .registry_server import HTPASSWD, DockerRegistry, docker_registry, write_layout
 
@@ -88,7 +90,7 @@ def test_an_unsigned_image_is_refused(
     server: DockerRegistry, keys: Path, env: dict[str, str], tmp_path: Path
 ) -> None:
     image = push(server, "sign/unsigned", tmp_path / "layout")
-    with pytest.raises(SignatureError, match=r"The image is not signed$") as caught:
+    with pytest.raises(SignatureError, match=r"the image is not signed$") as caught:
         verify_image(run, image, str(keys / "own.pub"), env=env)
     assert any("no signatures found" in line for line in caught.value.details)
 

@@ -7,16 +7,9 @@ from typing import Any
 
 import pytest
 
-from builder.build.layout import (
-    MEDIA_TYPE_INDEX,
-    MEDIA_TYPE_MANIFEST,
-    blob_path,
-    digest_of,
-    name_provenance,
-    prune_layout,
-    read_layout,
-)
+from builder.build.layout import name_provenance, prune_layout, read_layout
 from builder.errors import BuildError, DiskFullError
+from builder.registry.oci import MEDIA_TYPE_INDEX, MEDIA_TYPE_MANIFEST, blob_path, digest_of
 
 LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 CONFIG = "application/vnd.oci.image.config.v1+json"
@@ -157,7 +150,7 @@ def test_the_same_image_under_two_names_is_one_image(writer: Writer) -> None:
 
 def test_a_directory_without_a_finished_layout_is_refused(tmp_path: Path, writer: Writer) -> None:
     for directory in (tmp_path / "missing", tmp_path, writer.directory):
-        with pytest.raises(BuildError, match="No complete OCI image layout"):
+        with pytest.raises(BuildError, match="no complete OCI image layout"):
             read_layout(directory)
 
 

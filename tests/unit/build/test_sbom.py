@@ -99,11 +99,14 @@ def test_composer_packages_have_url_licences_and_reference() -> None:
 
 def test_debian_packages_have_url_and_source() -> None:
     found = components(build())
-    ssl = found["libssl3"]
-    assert ssl["purl"] == ("pkg:deb/debian/libssl3@3.0.15-1~deb12u1?arch=amd64&distro=bookworm")
-    assert ssl["properties"] == [{"name": "kiln:debian:source", "value": "openssl"}]
+    assert found["libssl3"]["purl"] == (
+        "pkg:deb/debian/libssl3@3.0.15-1~deb12u1?arch=amd64&distro=bookworm&upstream=openssl"
+    )
+    assert found["ca-certificates"]["purl"] == (
+        "pkg:deb/debian/ca-certificates@20230311?arch=all&distro=bookworm"
+    )
     assert found["mount"]["version"] == "1:2.38.1-5"
-    assert "?arch=amd64&distro=bookworm" in found["libstdc++6"]["purl"]
+    assert "?arch=amd64&distro=bookworm&upstream=gcc-12" in found["libstdc++6"]["purl"]
 
 
 def test_the_image_depends_on_every_package() -> None:
@@ -138,6 +141,6 @@ def test_dpkgs_list_is_read() -> None:
 
 
 def test_what_is_not_dpkgs_list_is_refused_with_its_line() -> None:
-    with pytest.raises(BuildError, match="Not a line of dpkg-query") as caught:
+    with pytest.raises(BuildError, match="not a line of dpkg-query") as caught:
         parse_dpkg("a\t1\tall\ta\ndpkg-query: error: x\n")
     assert caught.value.where.endswith(":2")

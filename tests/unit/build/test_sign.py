@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from builder.build.registry import ImageReference, RegistryAccess
 from builder.build.sign import SigningKey, sign_image, verify_image
 from builder.errors import HostError, SignatureError
 from builder.process import Completed
+from builder.registry.access import RegistryAccess
+from builder.registry.reference import ImageReference
 
 IMAGE = ImageReference.parse("shop.example/web:v1@sha256:" + "a" * 64)
 TARGET = "shop.example/web@sha256:" + "a" * 64
@@ -113,9 +114,9 @@ def test_the_password_is_not_in_representation_or_error() -> None:
 
 def test_a_tag_is_neither_signed_nor_checked() -> None:
     tagged = ImageReference.parse("shop.example/web:v1")
-    with pytest.raises(SignatureError, match="Only a digest"):
+    with pytest.raises(SignatureError, match="only a digest"):
         sign_image(Cosign(), tagged, SigningKey("k"), env=ENV)
-    with pytest.raises(SignatureError, match="Only a digest"):
+    with pytest.raises(SignatureError, match="only a digest"):
         verify_image(Cosign(), tagged, "k", env=ENV)
 
 

@@ -14,9 +14,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from builder.build.layout import MEDIA_TYPE_INDEX, MEDIA_TYPE_MANIFEST, Descriptor, digest_of
-from builder.build.registry import ImageReference, Registry
 from builder.errors import RegistryError
+from builder.registry.client import Registry
+from builder.registry.oci import MEDIA_TYPE_INDEX, MEDIA_TYPE_MANIFEST, Descriptor, digest_of
+from builder.registry.reference import ImageReference
 
 ANNOTATION_CREATED = "org.opencontainers.image.created"
 ANNOTATION_TITLE = "org.opencontainers.image.title"
@@ -104,13 +105,12 @@ def attach(
         if title:
             layer["annotations"] = {ANNOTATION_TITLE: title}
         layers.append(layer)
-    empty = Descriptor(_EMPTY_TYPE, digest_of(_EMPTY), len(_EMPTY)).to_json()
     manifest = {
         "schemaVersion": 2,
         "mediaType": MEDIA_TYPE_MANIFEST,
         "artifactType": artifact_type,
-        "config": empty,
-        "layers": layers or [empty],
+        "config": Descriptor(_EMPTY_TYPE, digest_of(_EMPTY), len(_EMPTY)).to_json(),
+        "layers": layers,
         "subject": subject.to_json(),
         "annotations": dict(sorted(annotations.items())),
     }
@@ -165,11 +165,8 @@ def fetch_documents(
     """
     place = ref.with_digest(referrer.digest)
     manifest = json.loads(registry.fetch_manifest(place).body)
-    empty = digest_of(_EMPTY)
     documents = []
     for layer in manifest.get("layers") or []:
-        if layer["digest"] == empty and layer.get("mediaType") == _EMPTY_TYPE:
-            continue
         title = (layer.get("annotations") or {}).get(ANNOTATION_TITLE, "")
         content = registry.fetch_blob(ref, layer["digest"])
         documents.append(Document(layer["mediaType"], content, title))
@@ -205,9 +202,9 @@ def _from_fallback(registry: Registry, ref: ImageReference, digest: str) -> list
         entries = None
     if not isinstance(entries, list):
         raise RegistryError(
-            "The list of referrers is not an index",
+            "the list of referrers is not an index",
             where=str(ref.with_tag(fallback_tag(digest))),
-            hint="Delete this tag and attach the documents again.",
+            hint="delete this tag and attach the documents again",
         )
     return entries
 
@@ -238,9 +235,9 @@ def _add_to_fallback(
             body = json.dumps(index, separators=(",", ":")).encode()
             registry.put_manifest(ref, body, MEDIA_TYPE_INDEX, tag=fallback_tag(subject))
         raise RegistryError(
-            "The list of referrers is being changed by others all the time",
+            "the list of referrers is being changed by others all the time",
             where=str(ref.with_tag(fallback_tag(subject))),
-            hint="Run the command again when no other build pushes this image.",
+            hint="run the command again when no other build pushes this image",
         )
 
 

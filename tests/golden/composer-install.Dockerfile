@@ -1,0 +1,151 @@
+# sample: Magento 2.4.7-p3 (community) on PHP 8.2.
+# Rendered by Kiln from kiln.yaml and the tree; `kiln render` prints it, editing it changes nothing.
+#
+#   php -> tools -> vendor -> code -> compiled -> view -> static-* (side by side)
+#   php + vendor + code + view + compiled + static-*  =  runtime, the image
+#
+# The contexts named src-* are the tree's files,
+# sorted by the stages that read them: a stage runs again only when its own files change.
+
+# ---- php: the base with PHP, the extensions that composer.lock asks for, and nginx ----------
+FROM localhost:5000/kiln/base:bookworm@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa AS php
+# useradd writes the day into /etc/shadow unless it knows another.
+ARG SOURCE_DATE_EPOCH
+RUN set -eux; \
+    export DEBIAN_FRONTEND=noninteractive; \
+    . /etc/os-release; \
+    rm -f /etc/apt/sources.list.d/*; \
+    # A snapshot's Release file has expired by design.
+    echo "deb [check-valid-until=no] http://snapshot.debian.org/archive/debian/20261101T000000Z $VERSION_CODENAME main" > /etc/apt/sources.list; \
+    apt-get update; \
+    apt-get install -y --no-install-recommends \
+        nginx-light \
+        php8.2-cli \
+        php8.2-fpm \
+    ; \
+    apt-get clean; \
+    # Logs, indexes and caches hold times and inode numbers.
+    rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/cache/debconf/*-old /var/lib/dpkg/*-old \
+        /var/cache/ldconfig/aux-cache /var/log/* /tmp/* /etc/machine-id /var/lib/dbus/machine-id
+
+# ---- tools: what only the build needs; no part of the image ---------------------------------
+FROM php AS tools
+RUN set -eux; \
+    export DEBIAN_FRONTEND=noninteractive; \
+    . /etc/os-release; \
+    rm -f /etc/apt/sources.list.d/*; \
+    # A snapshot's Release file has expired by design.
+    echo "deb [check-valid-until=no] http://snapshot.debian.org/archive/debian/20261101T000000Z $VERSION_CODENAME main" > /etc/apt/sources.list; \
+    apt-get update; \
+    apt-get install -y --no-install-recommends \
+        ca-certificates \
+        composer \
+        git \
+        patch \
+        unzip \
+    ; \
+    apt-get clean; \
+    # Logs, indexes and caches hold times and inode numbers.
+    rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/cache/debconf/*-old /var/lib/dpkg/*-old \
+        /var/cache/ldconfig/aux-cache /var/log/* /tmp/* /etc/machine-id /var/lib/dbus/machine-id
+ENV COMPOSER_ALLOW_SUPERUSER=1 \
+    COMPOSER_HOME=/tmp/composer \
+    COMPOSER_CACHE_DIR=/var/cache/composer
+COPY --link --from=src-kiln /build/ /usr/local/lib/kiln/
+WORKDIR /app
+
+# ---- packages: what the image holds, for its record; no part of the image ---------------------
+FROM php AS versions
+RUN --network=none set -eu; \
+    mkdir /versions; \
+    dpkg-query --show --showformat='${binary:Package}\t${Version}\t${Architecture}\t${source:Package}\n' > /versions/dpkg.tsv; \
+    php -n -r 'echo PHP_VERSION;' > /versions/php
+FROM scratch AS packages
+COPY --from=versions /versions/ /
+
+# ---- vendor: the packages of composer.lock, without those for development -------------------
+FROM tools AS vendor
+COPY --link --from=src-composer / /app/
+# Credentials are mounted as Composer's own auth.json and are part of no layer.
+RUN --mount=type=secret,id=ca_bundle,required=true,target=/run/secrets/ca_bundle --mount=type=cache,id=kiln-composer,target=/var/cache/composer,sharing=locked \
+    --mount=type=secret,id=composer_auth,required=true,target=/tmp/composer/auth.json \
+    set -eu; export SSL_CERT_FILE=/run/secrets/ca_bundle CURL_CA_BUNDLE=/run/secrets/ca_bundle NODE_EXTRA_CA_CERTS=/run/secrets/ca_bundle; \
+    composer install --no-dev --no-interaction --no-progress; \
+    # What the list of excluded paths keeps out of a vendor/ that comes with the tree.
+    php /usr/local/lib/kiln/remove-excluded.php /app
+
+# ---- code: the shop's own PHP and XML -------------------------------------------------------
+FROM vendor AS code
+COPY --link --from=src-code / /app/
+
+# ---- compiled: dependency injection; PHP and XML only, no network, no database --------------
+FROM code AS compiled
+# dump-autoload comes after compilation, or the class map lacks generated/ (magento2#40174). The
+# env.php that compilation leaves behind holds nothing but a cache flag.
+RUN --network=none set -eu; \
+    mkdir -p var generated pub/static; \
+    /usr/local/lib/kiln/magento setup:di:compile; \
+    composer dump-autoload --no-dev --optimize --no-plugins --no-scripts --no-interaction; \
+    rm -rf app/etc/env.php var/*
+
+# ---- view: templates, styles, scripts, images and translations join the compiled code -------
+FROM compiled AS view
+COPY --link --from=src-view / /app/
+
+# ---- static-*: one stage a theme and locale, side by side, no network, no database ----------
+# BuildKit starts them all at once; `in-slot` lets as many run as there are cores. The content
+# version is written at the end: were it given here, any change would deploy all themes again.
+FROM view AS static-frontend-magento-luma-en-us
+RUN --network=none --mount=type=cache,id=kiln-slots,target=/run/kiln-slots set -eu; \
+    /usr/local/lib/kiln/in-slot /usr/local/lib/kiln/magento setup:static-content:deploy \
+        --force --jobs=1 --strategy=quick --content-version=0 \
+        --area=frontend --theme=Magento/luma --no-parent en_US; \
+    rm -f pub/static/deployed_version.txt pub/static/.htaccess
+
+# ---- finish: what is small and changes with every build -------------------------------------
+# A stage of its own, so that the image is put together from layers alone: a RUN in the image's
+# stage would make BuildKit lay out all of its files first.
+FROM code AS finish
+ARG CONTENT_VERSION
+RUN --network=none set -eu; \
+    install -d /finish/app/pub/static /finish/etc/nginx; \
+    printf %s "$CONTENT_VERSION" > /finish/app/pub/static/deployed_version.txt; \
+    printf 'map "" $kiln_content_version { default "%s"; }\n' "$CONTENT_VERSION" \
+        > /finish/etc/nginx/kiln-content-version.conf; \
+    # The folders that are written at run time; all else is root's.
+    cd /finish/app; \
+    install -d -o www-data -g www-data pub/media pub/static/_cache var; \
+    # setup:upgrade writes the module list (magento2#26292); only the migrate role does so.
+    install -d -o www-data -g www-data app/etc; \
+    install -m 644 -o www-data -g www-data /app/app/etc/config.php app/etc/config.php
+
+# ---- runtime: the image; layers from the one that changes least to the one that changes most -
+FROM php AS runtime
+ENV MAGE_MODE=production \
+    PATH=/app/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+WORKDIR /app
+COPY --link --from=src-kiln /runtime/ /
+COPY --link --from=vendor /app/ /app/
+COPY --link --from=src-code / /app/
+COPY --link --from=src-view / /app/
+COPY --link --from=compiled /app/vendor/autoload.php /app/vendor/autoload.php
+COPY --link --from=compiled /app/vendor/composer/ /app/vendor/composer/
+COPY --link --from=compiled /app/generated/ /app/generated/
+COPY --link --from=static-frontend-magento-luma-en-us /app/pub/static/ /app/pub/static/
+COPY --link --from=finish /finish/ /
+ARG CONTENT_VERSION
+LABEL org.opencontainers.image.title="sample" \
+      org.opencontainers.image.version="$CONTENT_VERSION" \
+      org.opencontainers.image.base.name="localhost:5000/kiln/base:bookworm" \
+      org.opencontainers.image.base.digest="sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" \
+      io.kiln.magento.edition="community" \
+      io.kiln.magento.version="2.4.7-p3" \
+      io.kiln.php.version="8.2" \
+      io.kiln.writable="/tmp /app/pub/media /app/pub/static/_cache /app/var"
+USER www-data
+EXPOSE 8080
+# The liveness path asks php-fpm alone: no database, no cache.
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 CMD ["kiln-health"]
+STOPSIGNAL SIGQUIT
+ENTRYPOINT ["kiln-entrypoint"]
+CMD ["web"]

@@ -1,0 +1,88 @@
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from builder.magento.shop import Shop
+from builder.plan.build import group_entries, make_group, name_inputs
+from builder.project.tree import Entry
+from tests.unit.plans import make_entry, make_plan
+
+SHOP = Shop(
+    edition="community",
+    version="2.4.7-p3",
+    php_version="8.2",
+    php_packages=(),
+    suite="bookworm",
+    has_vendor=True,
+    packages=(),
+    composer_inputs=frozenset({"composer.json", "composer.lock"}),
+    minify_html=False,
+    kept_paths=(),
+)
+
+
+def names_of(path: str) -> list[str]:
+    return [group.name for group in group_entries([make_entry(path)], SHOP)]
+
+
+@pytest.mark.parametrize(
+    ("path", "groups"),
+    [
+        ("app/code/Acme/Shop/Model/Item.php", ["code"]),
+        ("app/code/Acme/Shop/etc/di.xml", ["code"]),
+        ("app/code/Acme/Shop/view/frontend/templates/item.phtml", ["view"]),
+        ("app/design/frontend/Acme/shop/web/css/source/_theme.less", ["view"]),
+        ("app/etc/config.php", ["code"]),
+        ("composer.lock", ["code", "composer"]),
+        ("vendor/magento/framework/App/Http.php", ["vendor-code"]),
+        ("vendor/magento/module-theme/view/base/web/js/x.js", ["vendor-view"]),
+    ],
+)
+def test_a_file_goes_to_the_stages_that_read_it(path: str, groups: list[str]) -> None:
+    assert names_of(path) == groups
+
+
+def test_a_link_is_code_wherever_it_is() -> None:
+    link = Entry("app/design/x/web/link.css", 0, False, "0" * 64, "other.css")
+    assert [group.name for group in group_entries([link], SHOP)] == ["code"]
+
+
+def test_a_groups_digest_does_not_depend_on_the_order_of_files() -> None:
+    one, other = make_entry("a"), make_entry("b")
+    assert make_group("x", [one, other]).digest == make_group("x", [other, one]).digest
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        make_entry("b"),
+        make_entry("a", digest="1" * 64),
+        replace(make_entry("a"), executable=True),
+        replace(make_entry("a"), target="x"),
+    ],
+)
+def test_a_groups_digest_changes_with_path_content_mode_and_kind(changed: Entry) -> None:
+    assert make_group("x", [changed]).digest != make_group("x", [make_entry("a")]).digest
+
+
+@given(st.text())
+def test_the_content_version_is_decimal_digits(dockerfile: str) -> None:
+    version = name_inputs(make_plan(), dockerfile).content_version
+    assert version.isdigit()
+    assert version.isascii()
+    assert len(version) <= 15
+
+
+def test_every_input_changes_the_content_version() -> None:
+    before = name_inputs(make_plan(), "FROM x")
+    others = [
+        name_inputs(make_plan(), "FROM y"),
+        name_inputs(make_plan(base="x@sha256:" + "b" * 64), "FROM x"),
+        name_inputs(make_plan(epoch=1), "FROM x"),
+        name_inputs(make_plan(groups=()), "FROM x"),
+    ]
+    versions = {one.content_version for one in [before, *others]}
+    assert len(versions) == 5
+    assert name_inputs(make_plan(), "FROM x") == before
