@@ -48,8 +48,8 @@ CAUSES = (
     _cause(
         r"could not be resolved|Could not resolve host|Temporary failure in name resolution",
         "a host cannot be resolved",
-        "compile and static content run without network; move the download to a front-end "
-        "build, or check the build host's DNS",
+        "move the download to a front-end build, since compile and static content run without "
+        "network, or check the build host's DNS",
     ),
     _cause(
         r"SSL certificate problem|certificate verify failed|unable to get local issuer|"
@@ -95,7 +95,7 @@ CAUSES = (
     _cause(
         r"Compilation from source|Variable .* is undefined|ParseError: |less.*(error|failed)",
         "a stylesheet does not compile",
-        "the lines above name the LESS file and the place in it",
+        "see the lines above for the LESS file and the place in it",
     ),
 )
 

@@ -1,5 +1,6 @@
 """A build from the plan to the record: the order of steps, and the effects that they have."""
 
+import json
 import shutil
 import time
 from collections.abc import Iterable, Mapping
@@ -11,9 +12,10 @@ from typing import Protocol
 from builder import __version__
 from builder.build.buildkit import BuildRequest, buildx_argv, packages_argv, run_buildkit
 from builder.build.compare import differing_files
+from builder.build.disk import explain_refusal
 from builder.build.inputs import drop_other_inputs, write_input
 from builder.build.layout import name_provenance, prune_layout, read_layout
-from builder.build.progress import Step, Trace
+from builder.build.progress import StageTime, Step
 from builder.build.record import (
     PROVENANCE_TYPE,
     RECORD_TYPE,
@@ -24,14 +26,17 @@ from builder.build.record import (
     StageRecord,
 )
 from builder.build.sbom import ComposerPackage, build_sbom, parse_dpkg
-from builder.errors import DiskFullError, NotReproducibleError
+from builder.errors import BuildError, NotReproducibleError
 from builder.plan.build import BuildPlan, Inputs
 from builder.process import Runner
 from builder.registry.client import PushResult, Registry
 from builder.registry.oci import BuiltImage
 from builder.registry.reference import ImageReference
-from builder.registry.referrers import ANNOTATION_CREATED, attach
+from builder.registry.referrers import ANNOTATION_CREATED, attach, list_referrers
 from builder.render.dockerfile import RenderedBuild
+
+# Beside an image's layout: what it was made from.
+_MEMORY = "kiln.json"
 
 
 class Watcher(Protocol):
@@ -73,18 +78,22 @@ class Built:
     Attributes:
         layout: the folder with the image.
         image: as it lies there.
-        trace: what BuildKit did.
+        stages: what each stage took.
         packages: the output of dpkg-query in the image.
         php_version: in full, e.g. `8.2.29`.
+        created: when the image was made.
         seconds: from the start of writing inputs to the image.
+        reused: the image of an earlier build from the same inputs.
     """
 
     layout: Path
     image: BuiltImage
-    trace: Trace
+    stages: Mapping[str, StageTime]
     packages: str
     php_version: str
+    created: datetime
     seconds: float
+    reused: bool
 
 
 def run_build(
@@ -124,7 +133,8 @@ def run_build(
         contexts = _write_contexts(shop.cache / "inputs", plan, rendered, root)
         layout = shop.cache / layout_name
         # Blobs stay: BuildKit sends only those that the folder does not have.
-        (layout / "index.json").unlink(missing_ok=True)
+        for name in (_MEMORY, "index.json"):
+            (layout / name).unlink(missing_ok=True)
         request = BuildRequest(
             dockerfile=work / "Dockerfile",
             context=work / "empty",
@@ -140,18 +150,58 @@ def run_build(
         prune_layout(layout, {image.digest})
         versions = work / "versions"
         run_buildkit(packages_argv(plan, request, versions), shop.env, lambda step: None)
+        built = Built(
+            layout=layout,
+            image=image,
+            stages=trace.stages(),
+            packages=(versions / "dpkg.tsv").read_text(encoding="utf-8"),
+            php_version=(versions / "php").read_text(encoding="utf-8").strip(),
+            created=datetime.now(UTC),
+            seconds=time.monotonic() - started,
+            reused=False,
+        )
+        _remember(built, inputs)
+        return built
+    except OSError as error:
+        raise explain_refusal(error, shop.cache) from error
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def recall_build(cache: Path, plan: BuildPlan, inputs: Inputs) -> Built | None:
+    """The last build of this tree, if it was made from the same inputs and is still whole.
+
+    Equal inputs give an equal image, so there is nothing to run. BuildKit alone would still write
+    every layer anew to fix its files' times.
+    """
+    layout = cache / "image"
+    try:
+        memory = json.loads((layout / _MEMORY).read_text(encoding="utf-8"))
+        if memory["inputs"] != inputs.digest:
+            return None
+        image = read_layout(layout)
         return Built(
             layout=layout,
             image=image,
-            trace=trace,
-            packages=(versions / "dpkg.tsv").read_text(encoding="utf-8"),
-            php_version=(versions / "php").read_text(encoding="utf-8").strip(),
-            seconds=time.monotonic() - started,
+            stages={name: StageTime(0.0, True, 0) for name in plan.stage_names},
+            packages=memory["packages"],
+            php_version=memory["php_version"],
+            created=datetime.fromisoformat(memory["created"]),
+            seconds=0.0,
+            reused=True,
         )
-    except OSError as error:
-        raise _disk_error(error, shop.cache) from error
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+    except (OSError, ValueError, KeyError, TypeError, BuildError):
+        return None
+
+
+def _remember(built: Built, inputs: Inputs) -> None:
+    memory = {
+        "inputs": inputs.digest,
+        "packages": built.packages,
+        "php_version": built.php_version,
+        "created": built.created.isoformat(),
+    }
+    (built.layout / _MEMORY).write_text(json.dumps(memory), encoding="utf-8")
 
 
 def check_reproducible(
@@ -187,7 +237,7 @@ def check_reproducible(
         raise NotReproducibleError(
             f"two builds of the same inputs differ: {first.image.digest} and {second.image.digest}",
             where=f"{len(files)} files",
-            hint="a hook or a module writes times, random values or host names; see the files",
+            hint="look in the files for what a hook or module writes: times, random values, hosts",
             details=files[:100],
         )
     finally:
@@ -201,7 +251,6 @@ def make_record(
     git: GitState | None,
     tags: Iterable[str],
     composer_packages: Iterable[ComposerPackage],
-    created: datetime,
 ) -> ImageRecord:
     """What is known of a finished build. Pure."""
     themes: dict[str, tuple[str, ...]] = {}
@@ -216,12 +265,12 @@ def make_record(
         )
         for layer in built.image.layers
     )
-    times = built.trace.stages()
+    times = built.stages
     return ImageRecord(
         image=f"{plan.repository}@{built.image.digest}",
         digest=built.image.digest,
         tags=tuple(tags),
-        created=created,
+        created=built.created,
         kiln=__version__,
         git=git,
         magento_edition=plan.magento_edition,
@@ -265,6 +314,8 @@ def push_build(
     reference = ImageReference.parse(plan.repository)
     watcher.phase(f"pushing to {plan.repository}")
     pushed = registry.push_image(built.layout, built.image, reference, record.tags, watcher.sent)
+    if built.reused and list_referrers(registry, reference, built.image.digest, RECORD_TYPE):
+        return pushed
     watcher.phase("attaching record, SBOM and provenance")
     annotations = {ANNOTATION_CREATED: record.created.astimezone(UTC).isoformat(timespec="seconds")}
 
@@ -309,13 +360,3 @@ def _write_contexts(
     drop_other_inputs(store, set(written))
     # A context with a stage's name would stand in for the stage.
     return {f"src-{name}": address for name, address in written.items()}
-
-
-def _disk_error(error: OSError, cache: Path) -> Exception:
-    if error.errno in (28, 122):  # ENOSPC, EDQUOT
-        return DiskFullError(
-            "there is no room left for the build's files",
-            where=str(cache),
-            hint="free room, or set KILN_CACHE to a folder on a larger disk",
-        )
-    return error

@@ -141,7 +141,9 @@ def _open(entry: Entry, root: Path, texts: Mapping[str, bytes]) -> IO[bytes]:
 
 def _changed(entry: Entry) -> TreeError:
     return TreeError(
-        "changed while the build was reading it", where=entry.path, hint="run the build again"
+        "the file changed while the build was reading it",
+        where=entry.path,
+        hint="run the build again",
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+from builder.build.disk import explain_refusal
 from builder.errors import BusyError
 
 
@@ -19,9 +20,14 @@ def hold_build_lock(path: Path) -> Iterator[None]:
 
     Raises:
         BusyError: another process holds it; the message says which and since when.
+        DiskFullError, HostError: the file cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+", encoding="utf-8") as file:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("a+", encoding="utf-8")
+    except OSError as error:
+        raise explain_refusal(error, path.parent) from None
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -30,10 +36,12 @@ def hold_build_lock(path: Path) -> Iterator[None]:
                 where=str(path),
                 hint="wait for it to end, or stop it",
             ) from None
-        file.truncate(0)
         since = datetime.now(UTC).isoformat(timespec="seconds")
-        file.write(json.dumps({"pid": os.getpid(), "since": since}))
-        file.flush()
+        try:
+            file.truncate(0)
+            os.write(file.fileno(), json.dumps({"pid": os.getpid(), "since": since}).encode())
+        except OSError as error:
+            raise explain_refusal(error, path.parent) from None
         yield
 
 

@@ -21,8 +21,6 @@ from packageurl import PackageURL
 
 from builder.errors import BuildError
 
-SBOM_MEDIA_TYPE = "application/vnd.cyclonedx+json"
-
 DPKG_QUERY_FORMAT = "${binary:Package}\\t${Version}\\t${Architecture}\\t${source:Package}\\n"
 """The argument of `dpkg-query -W -f` whose output `parse_dpkg` reads."""
 

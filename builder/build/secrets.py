@@ -33,7 +33,7 @@ def resolve_secrets(project: Project, env: Mapping[str, str]) -> dict[str, str]:
             raise ProjectFileError(
                 f"there is no file {bundle}",
                 where=project.where("build", "ca_bundle"),
-                hint="on Debian, /etc/ssl/certs/ca-certificates.crt holds the host's own",
+                hint="name a PEM file, e.g. Debian's own, /etc/ssl/certs/ca-certificates.crt",
             )
         secrets["ca_bundle"] = f"src={bundle}"
     return secrets

@@ -3,7 +3,6 @@
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from builder.build.image import (
     make_record,
     push_build,
     read_git,
+    recall_build,
     run_build,
 )
 from builder.build.lock import hold_build_lock
@@ -149,7 +149,8 @@ def build(
             if twice:
                 built = check_reproducible(*parts, view)
             else:
-                built = run_build(*parts, view, no_cache=no_cache)
+                known = None if no_cache else recall_build(cache, prepared.plan, prepared.inputs)
+                built = known or run_build(*parts, view, no_cache=no_cache)
             record = make_record(
                 prepared.plan,
                 prepared.inputs,
@@ -157,7 +158,6 @@ def build(
                 read_git(run, project.root),
                 dict.fromkeys([prepared.inputs.content_version, *tags]),
                 prepared.shop.packages,
-                datetime.now(UTC),
             )
             pushed = None
             if push:

@@ -127,7 +127,7 @@ class ComposerLock:
             if name in versions:
                 return Product(edition, versions[name].removeprefix("v"))
         raise TreeError(
-            "holds no Magento",
+            "the lock file holds no Magento",
             where=COMPOSER_LOCK,
             hint=f"require one of {', '.join(_EDITION_PACKAGES)} and run `composer update`",
         )
@@ -229,7 +229,7 @@ def content_hash(composer_json: bytes) -> str:
     try:
         encoded = php_json.encode(dict(sorted(relevant.items())))
     except ValueError as error:
-        raise TreeError(f"is not what PHP reads: {error}", where=COMPOSER_JSON) from None
+        raise TreeError(f"the file is not what PHP reads: {error}", where=COMPOSER_JSON) from None
     return hashlib.md5(encoded.encode(), usedforsecurity=False).hexdigest()
 
 

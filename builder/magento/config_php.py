@@ -110,7 +110,7 @@ def read_config_php(source: bytes, name: str = CONFIG_PHP) -> ConfigPhp:
             raise TreeError(
                 f"the module {module} must be 1 or 0",
                 where=file.where("modules", module),
-                hint="`bin/magento module:enable` and `module:disable` write it",
+                hint="write it with `bin/magento module:enable` or `module:disable`",
             )
         # Magento asks for truth only: Magento\Framework\Module\ModuleList::loadConfigData.
         modules[str(module)] = int(enabled not in (None, False, 0, 0.0, "", "0"))
@@ -145,5 +145,5 @@ def _array(file: PhpFile, value: PhpValue, *path: PhpKey) -> PhpArray:
     raise TreeError(
         f"`{'/'.join(map(str, path))}` must be an array",
         where=file.where(*path),
-        hint=f"`bin/magento app:config:dump {path[0]}` writes it",
+        hint=f"write it with `bin/magento app:config:dump {path[0]}`",
     )

@@ -144,9 +144,9 @@ class _Reader:
         if not source.startswith(b"<?php"):
             start = "a byte order mark" if source.startswith(b"\xef\xbb\xbf") else "something else"
             raise TreeError(
-                f"must start with <?php, but starts with {start}",
+                f"the file must start with <?php, but starts with {start}",
                 where=f"{self.name}:1",
-                hint="PHP would send it to the browser ahead of every page: remove it",
+                hint="remove it: PHP would send it to the browser ahead of every page",
             )
         root = _PARSER.parse(source).root_node
         if root.has_error:
@@ -164,11 +164,11 @@ class _Reader:
         content = [] if returned is None else _operands(returned)
         if len(content) != 1:
             raise TreeError(
-                "returns nothing", where=f"{self.name}:1", hint="it must return an array"
+                "the file returns nothing", where=f"{self.name}:1", hint="return an array"
             )
         value, lines = self._value(content[0], 0)
         if not isinstance(value, dict):
-            raise self._refusal(content[0], "must return an array")
+            raise self._refusal(content[0], "the file must return an array")
         return value, lines
 
     def _value(self, node: Node, depth: int) -> tuple[PhpValue, Lines]:
@@ -359,7 +359,7 @@ class _Reader:
         if conflict := _CONFLICT.search(source):
             line = source.count(b"\n", 0, conflict.start()) + 1
             return TreeError(
-                "holds an unresolved merge conflict",
+                "the file holds an unresolved merge conflict",
                 where=f"{self.name}:{line}",
                 hint="decide for one side, or mix the two, and remove the markers",
             )
@@ -369,9 +369,9 @@ class _Reader:
         # What could not be read any more comes last in the erroneous stretch.
         last = node.children[-1] if node.children else node
         return TreeError(
-            "is not valid PHP",
+            "the file is not valid PHP",
             where=f"{self.name}:{last.start_point.row + 1}",
-            hint=f"`php -l {self.name}` says what is wrong",
+            hint=f"run `php -l {self.name}` to see what is wrong",
         )
 
     def _refused_expression(self, node: Node) -> TreeError:

@@ -27,23 +27,23 @@ def parse_object(content: bytes, where: str) -> dict[str, Any]:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise TreeError("is not UTF-8", where=f"{where}:{line}") from None
+        raise TreeError("the file is not UTF-8", where=f"{where}:{line}") from None
     try:
         value = json.loads(text, parse_int=_parse_int, parse_constant=_refuse_constant)
         depth = _depth(value)
     except json.JSONDecodeError as error:
         raise TreeError(
-            f"is not JSON: {error.msg}",
+            f"the file is not JSON: {error.msg}",
             where=f"{where}:{error.lineno}",
-            hint="`composer validate` shows what Composer makes of it",
+            hint="run `composer validate` to see what Composer makes of it",
         ) from None
     except (ValueError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise TreeError(f"is not JSON that PHP reads: {reason}", where=where) from None
+        raise TreeError(f"the file is not JSON that PHP reads: {reason}", where=where) from None
     if depth > _MAX_DEPTH:
-        raise TreeError("is nested too deeply", where=where)
+        raise TreeError("the file is nested too deeply", where=where)
     if not isinstance(value, dict):
-        raise TreeError("must hold a JSON object", where=f"{where}:1")
+        raise TreeError("the file must hold a JSON object", where=f"{where}:1")
     return value
 
 

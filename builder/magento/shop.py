@@ -109,11 +109,11 @@ def inspect_shop(project: Project, tree: Tree) -> tuple[Shop, Report]:
         TreeError: a file that all else depends on is missing or cannot be read.
     """
     paths = tree.paths()
-    composer_json = _required(tree, paths, "composer.json", "is this the shop's root?")
-    composer_lock = _required(tree, paths, "composer.lock", "run `composer update`, commit it")
-    config = read_config_php(
-        _required(tree, paths, CONFIG_PHP, f"{_DUMP}; it lists the modules, too")
+    composer_json = _required(
+        tree, paths, "composer.json", "go to the shop's root, or name it with --project"
     )
+    composer_lock = _required(tree, paths, "composer.lock", "run `composer update` and commit it")
+    config = read_config_php(_required(tree, paths, CONFIG_PHP, _DUMP))
     lock = parse_lock(composer_json, composer_lock)
     edition, version = _product(project, lock)
     has_vendor = "vendor/autoload.php" in paths and INSTALLED_JSON in paths
@@ -165,11 +165,13 @@ def check_modules(
     """Modules of the tree that config.php does not list, and the other way round."""
     found = {one.name for one in components if one.kind == "module"}
     if not config.modules:
-        yield Finding("lists no modules", CONFIG_PHP, "run `bin/magento module:enable --all`")
+        yield Finding(
+            "config.php lists no modules", CONFIG_PHP, "run `bin/magento module:enable --all`"
+        )
         return
     if missing := sorted(found - set(config.modules)):
         yield Finding(
-            f"does not list {_some(missing)}",
+            f"config.php does not list {_some(missing)}",
             config.where("modules"),
             "run `bin/magento module:enable` for them (or `module:disable`) on a development "
             "system and commit the file",
@@ -177,7 +179,7 @@ def check_modules(
     gone = sorted(name for name in config.enabled_modules() if name not in found)
     if has_vendor and gone:
         yield Finding(
-            f"enables {_some(gone)}, which the tree does not have",
+            f"config.php enables {_some(gone)}, which the tree does not have",
             config.where("modules", gone[0]),
             "run `bin/magento setup:upgrade` on a development system and commit the file",
         )
@@ -195,9 +197,13 @@ def check_scopes(config: ConfigPhp) -> Iterator[Finding]:
         if not rows
     ]
     if missing:
-        yield Finding(f"has no scopes: {', '.join(missing)} are missing", CONFIG_PHP, _DUMP)
+        yield Finding(
+            f"config.php has no scopes: {', '.join(missing)} are missing", CONFIG_PHP, _DUMP
+        )
     elif not any(str(row.get("is_default")) == "1" for row in config.websites.values()):
-        yield Finding("has no default website", config.where("scopes", "websites"), _DUMP)
+        yield Finding(
+            "config.php has no default website", config.where("scopes", "websites"), _DUMP
+        )
 
 
 def check_themes(
@@ -206,23 +212,29 @@ def check_themes(
     """The themes and locales of kiln.yaml against the tree and config.php."""
     found = {one.name for one in components if one.kind == "theme"}
     if not config.themes:
-        yield Finding("has no themes", CONFIG_PHP, _DUMP)
+        yield Finding("config.php has no themes", CONFIG_PHP, _DUMP)
     for theme, locales in project.file.static.themes.items():
         where = project.where("static", "themes", theme)
         known = found if has_vendor else found | set(config.themes)
         if theme not in known:
             near = difflib.get_close_matches(theme, sorted(known), n=1)
-            hint = f"did you mean {near[0]}?" if near else f"themes here: {_some(sorted(known))}"
+            hint = (
+                f"write {near[0]}, if you mean that"
+                if near
+                else f"use one of {_some(sorted(known))}"
+            )
             yield Finding(f"there is no theme {theme} in the tree", where, hint)
         elif config.themes and theme not in config.themes:
-            yield Finding(f"does not list the theme {theme}", config.where("themes"), _DUMP)
+            yield Finding(
+                f"config.php does not list the theme {theme}", config.where("themes"), _DUMP
+            )
         for locale in locales:
             if not is_locale(locale):
                 near = nearest_locales(locale)
                 yield Finding(
                     f"{locale} is not a locale that Magento knows",
                     where,
-                    f"did you mean {near[0]}?" if near else "write it like en_US",
+                    f"write {near[0]}, if you mean that" if near else "write it like en_US",
                 )
 
 
@@ -231,9 +243,9 @@ def check_sensitive(config: ConfigPhp, pool: TypePool) -> Iterator[Finding]:
     for setting in config.flatten_system():
         if setting.path in pool.sensitive:
             yield Finding(
-                f"holds the sensitive value {setting.path} ({setting.scope})",
+                f"config.php holds the sensitive value {setting.path} ({setting.scope})",
                 f"{CONFIG_PHP}:{setting.line}",
-                "remove it, change the secret, and give it at run time; "
+                "remove it, change the secret, and give it at run time: "
                 "`bin/magento config:sensitive:set` keeps it out of this file",
             )
 
@@ -243,9 +255,9 @@ def warn_environment(config: ConfigPhp, pool: TypePool) -> Iterator[Finding]:
     for setting in config.flatten_system():
         if setting.path in pool.environment:
             yield Finding(
-                f"holds the system-specific value {setting.path} ({setting.scope})",
+                f"config.php holds the system-specific value {setting.path} ({setting.scope})",
                 f"{CONFIG_PHP}:{setting.line}",
-                "every system that runs the image gets it; give it at run time instead",
+                "give it at run time instead: every system that runs the image would get it",
             )
 
 
@@ -304,7 +316,7 @@ def _php(project: Project, edition: str, version: str) -> tuple[str, str | None]
         raise TreeError(
             f"Magento {version} does not run on PHP {wanted}",
             where=project.where("php", "version"),
-            hint=f"supported are {', '.join(supported)}",
+            hint=f"use one of {', '.join(supported)}",
         )
     elif not own_base and wanted not in table.debian:
         raise TreeError(

@@ -22,15 +22,15 @@ def parse_xml(content: bytes, where: str) -> Element:
         root: Element = defusedxml.ElementTree.fromstring(content)
     except ParseError as error:
         line, _ = error.position
-        raise TreeError(f"is not XML: {error.msg}", where=f"{where}:{line}") from None
+        raise TreeError(f"the file is not XML: {error.msg}", where=f"{where}:{line}") from None
     except DefusedXmlException:
         line = content.count(b"\n", 0, max(content.find(b"<!ENTITY"), 0)) + 1
         raise TreeError(
-            "declares an XML entity, which can expand without end",
+            "the file declares an XML entity, which can expand without end",
             where=f"{where}:{line}",
             hint="write the text in place of the entity",
         ) from None
     except (ValueError, LookupError) as error:
         # An encoding that expat does not know.
-        raise TreeError(f"is not XML: {error}", where=where) from None
+        raise TreeError(f"the file is not XML: {error}", where=where) from None
     return root

@@ -246,7 +246,7 @@ def name_inputs(plan: BuildPlan, dockerfile: str) -> Inputs:
     groups = {group.name: group.digest for group in plan.groups}
     text = hashlib.sha256(dockerfile.encode()).hexdigest()
     digest = hashlib.sha256(
-        json.dumps([text, plan.base, plan.epoch, groups], sort_keys=True).encode()
+        json.dumps([text, plan.base, plan.epoch, plan.compression, groups], sort_keys=True).encode()
     ).hexdigest()
     return Inputs(
         digest=digest,

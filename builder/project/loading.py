@@ -109,7 +109,7 @@ def parse_project_file(text: bytes, name: str = FILE_NAME) -> tuple[ProjectFile,
     raise ProjectFileError(
         first if len(problems) == 1 else f"{len(problems)} settings are not right",
         where=f"{name}:{line}" if len(problems) == 1 else name,
-        hint="`kiln schema` prints every setting; docs/kiln-yaml.md explains them",
+        hint="`kiln schema` prints every setting; `kiln init` writes them with comments",
         details=tuple(f"{name}:{line} {text}" for line, text in problems)
         if len(problems) > 1
         else (),

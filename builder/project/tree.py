@@ -1,5 +1,6 @@
 """The source tree as it lies: every file that may go into the image, with its content hash."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -94,10 +95,15 @@ class HashIndex:
         }
         if fresh == self._known:
             return
-        self._path.parent.mkdir(parents=True, exist_ok=True)
         temporary = self._path.with_suffix(f".{os.getpid()}")
-        temporary.write_text(json.dumps(fresh, separators=(",", ":")), encoding="utf-8")
-        temporary.replace(self._path)
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_text(json.dumps(fresh, separators=(",", ":")), encoding="utf-8")
+            temporary.replace(self._path)
+        except OSError:
+            # Where the disk is full the next scan hashes again; the build says so itself.
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
 
 
 def scan_tree(root: Path, excluded: Callable[[str], bool], index: HashIndex) -> Tree:

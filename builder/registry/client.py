@@ -140,7 +140,13 @@ class Registry:
         blobs = list(dict.fromkeys([*layers, image.config_descriptor]))
         pushed = push_blobs(self._at(ref), layout, blobs, progress)
         self.put_manifest(ref, image.manifest, image.descriptor.media_type)
-        self._check_served(ref.with_digest(image.digest))
+        if self.find_manifest(ref.with_digest(image.digest)) is None:
+            raise RegistryError(
+                f"the registry took {image.digest} but does not serve it",
+                where=str(ref),
+                # distribution#3743: what its garbage collection deleted is still in its cache.
+                hint="restart the registry, whose cache is older than its storage; push again",
+            )
         for target in targets:
             self.put_manifest(ref, image.manifest, image.descriptor.media_type, target.tag)
         return PushResult(
@@ -265,24 +271,9 @@ class Registry:
         try:
             document = json.loads(body)
         except ValueError:
-            document = None
-        if not isinstance(document, dict):
             return None
         following = response.links.get("next", {}).get("url")
         return document, following and connection.resolve_url(response, following)
-
-    def _check_served(self, ref: ImageReference) -> None:
-        try:
-            served = self.find_manifest(ref) is not None
-        except RegistryError:
-            served = False
-        if not served:
-            raise RegistryError(
-                f"the registry took {ref} but does not serve it",
-                where=f"registry {ref.registry}",
-                # distribution#3743: what its garbage collection deleted is still in its cache.
-                hint="restart the registry, whose cache is older than its storage; push again",
-            )
 
     def _at(self, ref: ImageReference) -> Connection:
         with self._lock:

@@ -171,19 +171,8 @@ def read_errors(text: str) -> tuple[frozenset[str], tuple[str, ...]]:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """An exception and what lies below it; requests and urllib3 nest in three ways."""
-    seen: set[int] = set()
-    queue: list[BaseException] = [error]
-    while queue:
-        current = queue.pop(0)
-        if id(current) in seen:
-            continue
-        seen.add(id(current))
-        yield current
-        below = [
-            *current.args,
-            getattr(current, "reason", None),
-            current.__cause__,
-            current.__context__,
-        ]
-        queue += [cause for cause in below if isinstance(cause, BaseException)]
+    """An exception and what lies below it, down to the socket's."""
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or cause.__context__

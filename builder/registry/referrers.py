@@ -150,9 +150,8 @@ def list_referrers(
         # Filtering on the server is optional (OCI-Filters-Applied), so it is done here.
         if referrer is not None and artifact_type in (None, referrer.artifact_type)
     }
-    # Two stable sorts: by digest, so that the order of equals does not depend on the registry.
-    by_digest = sorted(found.values(), key=lambda referrer: referrer.digest)
-    return tuple(sorted(by_digest, key=lambda referrer: referrer.created, reverse=True))
+    # By digest too, so that the order of equals does not depend on the registry.
+    return tuple(sorted(found.values(), key=lambda one: (one.created, one.digest), reverse=True))
 
 
 def fetch_documents(

@@ -17,10 +17,10 @@ from builder.registry.explain import ExchangeError, explain_exception, explain_s
 from builder.registry.reference import DOCKER_HUB, DOCKER_HUB_API, ImageReference
 
 ANY_STATUS = range(200, 600)
-ATTEMPTS = 4
 BLOCK = 256 * 1024
 PARALLEL = 4
 
+_ATTEMPTS = 4
 _MAX_WAIT = 30.0  # seconds between two attempts, whatever Retry-After says
 _CONNECT_TIMEOUT = 10.0
 
@@ -31,7 +31,6 @@ class Connection:
     """One repository in one registry; safe to use from several threads.
 
     Attributes:
-        ref: the repository, without tag and digest.
         where: the place, for errors.
     """
 
@@ -47,7 +46,7 @@ class Connection:
         Raises:
             RegistryError: the login or the CA bundle cannot be read.
         """
-        self.ref = ImageReference(ref.registry, ref.repository)
+        self._ref = ref
         self.where = f"registry {ref.registry}, repository {ref.repository}"
         self._sleep = sleep
         host = DOCKER_HUB_API if ref.registry == DOCKER_HUB else ref.registry
@@ -71,47 +70,21 @@ class Connection:
         *,
         expect: Container[int],
         headers: Mapping[str, str] | None = None,
-        body: bytes | None = None,
-        attempts: int = ATTEMPTS,
-    ) -> requests.Response:
-        """Like `exchange`, repeated while the failure may pass, `attempts` times in all."""
-        return self.retry(
-            lambda: self.exchange(method, path, expect=expect, headers=headers, body=body),
-            attempts,
-        )
-
-    def retry(self, action: Callable[[], T], attempts: int = ATTEMPTS) -> T:
-        """Call `action` until it succeeds, fails for good or has failed `attempts` times."""
-        attempt = 1
-        while True:
-            try:
-                return action()
-            except ExchangeError as failure:
-                if not failure.transient or attempt == attempts:
-                    failure.transient = False  # repetitions within one another would multiply
-                    raise
-                self._sleep(min(_MAX_WAIT, failure.wait or 0.5 * 3 ** (attempt - 1)))
-                attempt += 1
-
-    def exchange(
-        self,
-        method: str,
-        path: str,
-        *,
-        expect: Container[int],
-        headers: Mapping[str, str] | None = None,
         body: Iterable[bytes] | bytes | None = None,
         timeout: float | None = None,
+        attempts: int = _ATTEMPTS,
     ) -> requests.Response:
-        """One request, with a login if the registry wants one.
+        """One request, with a login if the registry wants one, repeated while that may help.
 
         Args:
             method: GET, HEAD, POST, PUT or DELETE.
             path: below the repository, or a whole URL the registry gave.
             expect: status codes that are an answer rather than a failure.
             headers: further headers.
-            body: is iterated anew where the request must be repeated with a login.
-            timeout: seconds of silence; None for the usual.
+            body: is iterated anew where the request must be repeated.
+            timeout: seconds of silence, also while connecting: urllib3 sends the body under
+                that limit; None for the usual.
+            attempts: how often at most.
 
         Returns:
             A response; that of a GET has not been read yet.
@@ -119,6 +92,34 @@ class Connection:
         Raises:
             ExchangeError: anything else came of it.
         """
+
+        def once() -> requests.Response:
+            response = self._authorized(method, path, headers or {}, body, timeout)
+            if response.status_code in expect:
+                return response
+            raise explain_status(response, self._ref, self._credentials)
+
+        return self.retry(once, attempts)
+
+    def retry(self, action: Callable[[], T], attempts: int = _ATTEMPTS) -> T:
+        """Call `action` until it succeeds, fails for good or has failed `attempts` times."""
+        for attempt in range(1, attempts):
+            try:
+                return action()
+            except ExchangeError as failure:
+                if not failure.transient:
+                    raise
+                self._sleep(min(_MAX_WAIT, failure.wait or 0.5 * 3 ** (attempt - 1)))
+        return action()
+
+    def _authorized(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: Iterable[bytes] | bytes | None,
+        timeout: float | None,
+    ) -> requests.Response:
         url = urllib.parse.urljoin(self._base, path)
         # An upload may go straight to object storage, which must not see the login.
         ours = urllib.parse.urlsplit(url).netloc == urllib.parse.urlsplit(self._base).netloc
@@ -130,22 +131,18 @@ class Connection:
                     method,
                     url,
                     data=body,
-                    headers={**(headers or {}), "Authorization": used},
+                    headers={**headers, "Authorization": used},
                     stream=method == "GET",
-                    # urllib3 sends the body under the connect timeout.
                     timeout=timeout,
                     allow_redirects=method in ("GET", "HEAD"),
                 )
             except (requests.RequestException, OSError, urllib3.exceptions.HTTPError) as error:
-                raise explain_exception(error, self.ref.registry, self.where) from error
+                raise explain_exception(error, self._ref.registry, self.where) from error
             tries -= 1
             challenged = response.status_code == 401 and ours and tries > 0
             if not challenged or not self._authorizer.answer(response, used):
-                break
+                return response
             response.close()
-        if response.status_code in expect:
-            return response
-        raise explain_status(response, self.ref, self._credentials)
 
     def resolve_url(self, response: requests.Response, address: str) -> str:
         """The URL that a registry names in a response, e.g. in its Location."""

@@ -12,12 +12,12 @@ import requests
 
 from builder.errors import RegistryError
 from builder.registry.oci import Descriptor, blob_path
-from builder.registry.transport import ANY_STATUS, ATTEMPTS, BLOCK, PARALLEL, Connection
+from builder.registry.transport import ANY_STATUS, BLOCK, PARALLEL, Connection
 
 ProgressCallback = Callable[[str, int, int], None]
 """Called with a blob's digest, the bytes done and the bytes in all; never twice at a time."""
 
-# A registry on object storage copies the blob before it answers.
+# Seconds of silence. A registry on object storage copies the blob before it answers.
 _TIMEOUT = 300.0
 
 
@@ -66,16 +66,17 @@ def push_blob(connection: Connection, blob: Descriptor, body: Iterable[bytes] | 
         # Asked anew after a failure: the answer may have been lost after the blob had arrived.
         if _has_blob(connection, blob):
             return False
-        location = start_upload(connection)
+        location = start_upload(connection, attempts=1)
         joint = "&" if "?" in location else "?"
         try:
-            connection.exchange(
+            connection.request(
                 "PUT",
                 f"{location}{joint}{urllib.parse.urlencode({'digest': blob.digest})}",
                 expect=(201, 204),
                 headers={"Content-Type": "application/octet-stream"},
                 body=body,
                 timeout=_TIMEOUT,
+                attempts=1,
             )
         except BaseException:
             cancel_upload(connection, location)
@@ -85,7 +86,7 @@ def push_blob(connection: Connection, blob: Descriptor, body: Iterable[bytes] | 
     return connection.retry(attempt)
 
 
-def start_upload(connection: Connection, attempts: int = ATTEMPTS) -> str:
+def start_upload(connection: Connection, attempts: int) -> str:
     """Start an upload; returns the URL of its session."""
     response = connection.request("POST", "blobs/uploads/", expect=(202,), attempts=attempts)
     location = response.headers.get("Location")
@@ -103,7 +104,7 @@ def cancel_upload(connection: Connection, location: str) -> None:
     it. docker-registry 2.8 ends only sessions that have received nothing.
     """
     with contextlib.suppress(RegistryError):
-        connection.exchange("DELETE", location, expect=ANY_STATUS)
+        connection.request("DELETE", location, expect=ANY_STATUS, attempts=1)
 
 
 def _has_blob(connection: Connection, blob: Descriptor) -> bool:
@@ -114,20 +115,11 @@ def _has_blob(connection: Connection, blob: Descriptor) -> bool:
     #4569). So its first byte is fetched.
     """
     path = f"blobs/{blob.digest}"
-    response = connection.request("HEAD", path, expect=(200, 404))
-    if response.status_code == 404:
-        return False
-    length = response.headers.get("Content-Length", str(blob.size))
-    if length != str(blob.size):
-        raise RegistryError(
-            f"the registry holds {length} bytes under {blob.digest} instead of {blob.size}",
-            where=connection.where,
-            hint="delete the blob in the registry, whose storage is damaged, and push again",
-        )
-    if blob.size == 0:
-        return True
-    probe = connection.request("GET", path, expect=ANY_STATUS, headers={"Range": "bytes=0-0"})
-    with probe:
+    head = connection.request("HEAD", path, expect=(200, 404), attempts=1)
+    if head.status_code == 404 or blob.size == 0:
+        return head.status_code == 200
+    first = {"Range": "bytes=0-0"}
+    with connection.request("GET", path, expect=ANY_STATUS, headers=first, attempts=1) as probe:
         try:
             return probe.status_code in (200, 206) and bool(next(probe.iter_content(1), b""))
         except requests.RequestException:

@@ -63,10 +63,11 @@ def _support_files(
     folder = template_folder()
     ini = rendered("runtime/php.ini.j2")
     return {
+        "build/composer/config.json": (folder / "build/composer/config.json").read_bytes(),
         "build/in-slot": (folder / "build/in-slot").read_bytes(),
         "build/magento": (folder / "build/magento").read_bytes(),
         "build/remove-excluded.php": rendered("build/remove-excluded.php.j2"),
-        "build/reproducible.php": (folder / "build/reproducible.php").read_bytes(),
+        "build/sort-globs": (folder / "build/sort-globs").read_bytes(),
         "runtime/etc/kiln/nginx.conf": rendered("runtime/nginx.conf.j2"),
         "runtime/etc/kiln/php-fpm.conf": rendered("runtime/php-fpm.conf.j2"),
         f"runtime/etc/php/{php_version}/cli/conf.d/99-kiln.ini": ini,

@@ -48,8 +48,9 @@ RUN set -eux; \
     # Logs, indexes and caches hold times and inode numbers.
     rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/cache/debconf/*-old /var/lib/dpkg/*-old \
         /var/cache/ldconfig/aux-cache /var/log/* /tmp/* /etc/machine-id /var/lib/dbus/machine-id
+# Composer 2.5 gives its autoloader a random name; config.json there gives a fixed one.
 ENV COMPOSER_ALLOW_SUPERUSER=1 \
-    COMPOSER_HOME=/tmp/composer \
+    COMPOSER_HOME=/usr/local/lib/kiln/composer \
     COMPOSER_CACHE_DIR=/var/cache/composer
 COPY --link --from=src-kiln /build/ /usr/local/lib/kiln/
 WORKDIR /app
@@ -68,7 +69,7 @@ FROM tools AS vendor
 COPY --link --from=src-composer / /app/
 # Credentials are mounted as Composer's own auth.json and are part of no layer.
 RUN --mount=type=secret,id=ca_bundle,required=true,target=/run/secrets/ca_bundle --mount=type=cache,id=kiln-composer,target=/var/cache/composer,sharing=locked \
-    --mount=type=secret,id=composer_auth,required=true,target=/tmp/composer/auth.json \
+    --mount=type=secret,id=composer_auth,required=true,target=/usr/local/lib/kiln/composer/auth.json \
     set -eu; export SSL_CERT_FILE=/run/secrets/ca_bundle CURL_CA_BUNDLE=/run/secrets/ca_bundle NODE_EXTRA_CA_CERTS=/run/secrets/ca_bundle; \
     composer install --no-dev --no-interaction --no-progress; \
     # What the list of excluded paths keeps out of a vendor/ that comes with the tree.
@@ -84,6 +85,7 @@ FROM code AS compiled
 # env.php that compilation leaves behind holds nothing but a cache flag.
 RUN --network=none set -eu; \
     mkdir -p var generated pub/static; \
+    /usr/local/lib/kiln/sort-globs /app; \
     /usr/local/lib/kiln/magento setup:di:compile; \
     composer dump-autoload --no-dev --optimize --no-plugins --no-scripts --no-interaction; \
     rm -rf app/etc/env.php var/*

@@ -40,8 +40,9 @@ RUN set -eux; \
     # Logs, indexes and caches hold times and inode numbers.
     rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/cache/debconf/*-old /var/lib/dpkg/*-old \
         /var/cache/ldconfig/aux-cache /var/log/* /tmp/* /etc/machine-id /var/lib/dbus/machine-id
+# Composer 2.5 gives its autoloader a random name; config.json there gives a fixed one.
 ENV COMPOSER_ALLOW_SUPERUSER=1 \
-    COMPOSER_HOME=/tmp/composer \
+    COMPOSER_HOME=/usr/local/lib/kiln/composer \
     COMPOSER_CACHE_DIR=/var/cache/composer
 COPY --link --from=src-kiln /build/ /usr/local/lib/kiln/
 WORKDIR /app
@@ -74,6 +75,7 @@ FROM code AS compiled
 # env.php that compilation leaves behind holds nothing but a cache flag.
 RUN --network=none set -eu; \
     mkdir -p var generated pub/static; \
+    /usr/local/lib/kiln/sort-globs /app; \
     /usr/local/lib/kiln/magento setup:di:compile; \
     composer dump-autoload --no-dev --optimize --no-plugins --no-scripts --no-interaction; \
     rm -rf app/etc/env.php var/*

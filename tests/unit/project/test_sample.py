@@ -1,5 +1,6 @@
 from builder.project.loading import parse_project_file
 from builder.project.sample import render_sample
+from tests.unit.conftest import Golden
 
 VALUES = {
     "name": "sample",
@@ -23,3 +24,7 @@ def test_every_setting_of_the_model_is_in_the_sample() -> None:
     text = render_sample(VALUES)
     for name in ("extensions:", "mirror:", "strategy:", "patches:", "ca_bundle:", "public_key:"):
         assert name in text
+
+
+def test_the_reference_holds_every_setting_as_the_model_says(golden: Golden) -> None:
+    golden.check("../../docs/kiln.yaml", render_sample(VALUES))

@@ -67,7 +67,8 @@ def test_a_changed_template_changes_the_inputs() -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["build/in-slot", "build/magento", "runtime/usr/local/bin/kiln-health"]
+    "path",
+    ["build/sort-globs", "build/in-slot", "build/magento", "runtime/usr/local/bin/kiln-health"],
 )
 def test_shell_scripts_are_executable_and_parse(path: str) -> None:
     rendered = render_build(make_plan())
