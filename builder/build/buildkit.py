@@ -7,6 +7,7 @@ import contextlib
 import csv
 import io
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
@@ -117,7 +118,7 @@ def run_buildkit(
     reader = ProgressReader()
     # A session of its own: Ctrl-C reaches Kiln alone, which stops the client in its own time.
     client = subprocess.Popen(
-        list(argv),
+        _bound_to_us(argv),
         env=dict(env),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
@@ -138,6 +139,13 @@ def run_buildkit(
     if returncode != 0:
         raise failure_of(reader.trace, returncode)
     return reader.trace
+
+
+def _bound_to_us(argv: Sequence[str]) -> list[str]:
+    # Killed with -9, Kiln can stop nothing: the kernel then tells the client, which would build
+    # on into a folder that the next build uses.
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "TERM", *argv] if setpriv else list(argv)
 
 
 def _stop(client: "subprocess.Popen[str]") -> None:

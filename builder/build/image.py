@@ -255,8 +255,9 @@ def make_record(
     """What is known of a finished build. Pure."""
     themes: dict[str, tuple[str, ...]] = {}
     for stage in plan.static:
-        path = f"{stage.area}/{stage.theme}"
-        themes[path] = (*themes.get(path, ()), stage.locale)
+        for theme in stage.themes:
+            path = f"{stage.area}/{theme}"
+            themes[path] = (*themes.get(path, ()), *stage.locales)
     layers = tuple(
         LayerRecord(
             digest=layer.descriptor.digest,

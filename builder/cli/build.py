@@ -1,7 +1,5 @@
 """`kiln build` and `kiln render`."""
 
-import contextlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -131,7 +129,7 @@ def build(
     settings = read_settings()
     project = load_project(path)
     cache = settings.tree_cache(project)
-    with _locked(cache, settings):
+    with hold_build_lock(cache / "lock"):
         secrets = resolve_secrets(project, settings.env)
         prepared = prepare(project, settings)
         for warning in prepared.report.warnings:
@@ -175,19 +173,6 @@ def build(
         print_json({**record.model_dump(mode="json"), "pushed": _push_facts(pushed)})
     else:
         _print_result(record.model_dump(), pushed)
-
-
-@contextlib.contextmanager
-def _locked(cache: Path, settings: Settings) -> Iterator[None]:
-    try:
-        with hold_build_lock(cache / "lock"):
-            yield
-    except PermissionError as error:
-        raise HostError(
-            "cannot be written to",
-            where=str(error.filename or settings.cache),
-            hint="set KILN_CACHE to a folder of your own",
-        ) from None
 
 
 def _sign(project: Project, settings: Settings, image: str, view: BuildView) -> None:

@@ -1,7 +1,9 @@
 """`kiln`: the command line, and the one place where errors end a command."""
 
+import signal
 import sys
 from pathlib import Path
+from types import FrameType
 
 import click
 
@@ -51,6 +53,10 @@ for command in (
 
 def main() -> None:
     """Run the command line and end the process."""
+    # A cancelled job and a closed terminal clear up as Ctrl-C does.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _interrupt)
     try:
         cli.main(standalone_mode=False)
     except KilnError as error:
@@ -67,3 +73,7 @@ def main() -> None:
     except BrokenPipeError:
         # The reader, e.g. `head`, has gone.
         sys.exit(_INTERRUPTED)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

@@ -1,6 +1,7 @@
 """What a tree holds, and whether it can be built: all facts and all problems at once. Pure."""
 
 import difflib
+import posixpath
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,7 +72,7 @@ def exclusion_for(
     """Which paths of the tree stay out of the image.
 
     Args:
-        project: for `build.exclude`.
+        project: for `build.exclude`, and for the secrets that lie in the tree.
         installed_json: vendor/composer/installed.json, for the development packages.
         kept: folders that packages load classes from although they are named like tests.
     """
@@ -81,11 +82,21 @@ def exclusion_for(
         for path in (parse_installed(installed_json).dev_paths() if installed_json else ())
     )
     has_own = bool(project.file.build.exclude)
+    kept_out = developing | _secret_files(project)
 
     def excluded(path: str) -> bool:
-        return is_excluded(path, kept) or path in developing or (has_own and own.match_file(path))
+        return is_excluded(path, kept) or path in kept_out or (has_own and own.match_file(path))
 
     return excluded
+
+
+def _secret_files(project: Project) -> frozenset[str]:
+    """The files of the tree that kiln.yaml names as secrets or signing keys."""
+    file = project.file
+    sources = [*file.build.secrets.values(), file.sign.password]
+    named = [source.file for source in sources if source is not None] + [file.sign.key]
+    # A file outside of the tree becomes a path that begins with `..` and names none of its files.
+    return frozenset(posixpath.relpath(project.root / one, project.root) for one in named if one)
 
 
 def read_kept_paths(root: Path) -> tuple[str, ...]:

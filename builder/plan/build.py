@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from typing import Literal
@@ -10,7 +9,7 @@ from typing import Literal
 from builder.magento.shop import Shop, matching_paths
 from builder.magento.source_kind import kind_of
 from builder.project.loading import Project
-from builder.project.model import Frontend
+from builder.project.model import Frontend, Static
 from builder.project.tree import Entry
 
 # File times are no input: one fixed moment for all of them keeps a layer's bytes, and so its
@@ -42,12 +41,18 @@ class InputGroup:
 
 @dataclass(frozen=True, slots=True)
 class StaticStage:
-    """Static content of one theme in one locale."""
+    """Static content of themes of one area in some locales: one of each, save with `compact`.
+
+    Attributes:
+        name: of the stage in the Dockerfile.
+        outputs: what it makes, below pub/static/.
+    """
 
     name: str
     area: str
-    theme: str
-    locale: str
+    themes: tuple[str, ...]
+    locales: tuple[str, ...]
+    outputs: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,11 +199,7 @@ def plan_build(
         before_compile=file.hooks.before_compile,
         frontend=frontend,
         static_strategy=file.static.strategy,
-        static=tuple(
-            _static_stage(theme, locale)
-            for theme, locales in sorted(file.static.themes.items())
-            for locale in sorted(locales)
-        ),
+        static=plan_static(file.static),
         secrets=tuple(sorted(secrets)),
         kept_paths=shop.kept_paths,
         has_ca_bundle=file.build.ca_bundle is not None,
@@ -258,7 +259,30 @@ def name_inputs(plan: BuildPlan, dockerfile: str) -> Inputs:
     )
 
 
-def _static_stage(theme_path: str, locale: str) -> StaticStage:
-    area, theme = theme_path.split("/", 1)
-    name = re.sub(r"[^a-z0-9]+", "-", f"static-{theme_path}-{locale}".lower())
-    return StaticStage(name, area, theme, locale)
+def plan_static(static: Static) -> tuple[StaticStage, ...]:
+    """The stages of static content.
+
+    With `quick` and `standard` each theme and locale is a stage. `compact` puts what themes share
+    beside them and cannot leave out parents (Magento\\Deploy\\Console\\InputValidator), so all
+    themes of an area that have the same locales are one stage.
+    """
+    if static.strategy == "compact":
+        together: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+        for path, locales in static.themes.items():
+            area, theme = path.split("/", 1)
+            together.setdefault((area, tuple(sorted(locales))), []).append(theme)
+        return tuple(
+            StaticStage(_stage_name(area, *locales), area, tuple(sorted(themes)), locales, ("",))
+            for (area, locales), themes in sorted(together.items())
+        )
+    return tuple(
+        StaticStage(_stage_name(path, locale), area, (theme,), (locale,), (f"{path}/{locale}/",))
+        for path, locales in sorted(static.themes.items())
+        for area, theme in [path.split("/", 1)]
+        for locale in sorted(locales)
+    )
+
+
+def _stage_name(*parts: str) -> str:
+    # Themes have no dots, so no two of them give the same name.
+    return "-".join(("static", *parts)).replace("/", ".").lower()

@@ -113,7 +113,9 @@ class Static(_Model):
     )
 
     @model_validator(mode="after")
-    def _locales_given_once(self) -> "Static":
+    def _each_given_once(self) -> "Static":
+        if len({theme.lower() for theme in self.themes}) != len(self.themes):
+            raise ValueError("two themes differ in upper and lower case alone")
         for theme, locales in self.themes.items():
             if not locales:
                 raise ValueError(f"{theme} has no locale; name at least one, e.g. en_US")

@@ -94,10 +94,10 @@ RUN --network=none set -eu; \
 FROM compiled AS view
 COPY --link --from=src-view / /app/
 
-# ---- static-*: one stage a theme and locale, side by side, no network, no database ----------
+# ---- static-*: side by side, no network, no database ------------------------------------------
 # BuildKit starts them all at once; `in-slot` lets as many run as there are cores. The content
 # version is written at the end: were it given here, any change would deploy all themes again.
-FROM view AS static-frontend-magento-luma-en-us
+FROM view AS static-frontend.magento.luma-en_us
 RUN --network=none --mount=type=cache,id=kiln-slots,target=/run/kiln-slots set -eu; \
     /usr/local/lib/kiln/in-slot /usr/local/lib/kiln/magento setup:static-content:deploy \
         --force --jobs=1 --strategy=quick --content-version=0 \
@@ -133,7 +133,7 @@ COPY --link --from=src-view / /app/
 COPY --link --from=compiled /app/vendor/autoload.php /app/vendor/autoload.php
 COPY --link --from=compiled /app/vendor/composer/ /app/vendor/composer/
 COPY --link --from=compiled /app/generated/ /app/generated/
-COPY --link --from=static-frontend-magento-luma-en-us /app/pub/static/ /app/pub/static/
+COPY --link --from=static-frontend.magento.luma-en_us /app/pub/static/frontend/Magento/luma/en_US/ /app/pub/static/frontend/Magento/luma/en_US/
 COPY --link --from=finish /finish/ /
 ARG CONTENT_VERSION
 LABEL org.opencontainers.image.title="sample" \

@@ -113,20 +113,20 @@ RUN --mount=type=cache,id=kiln-npm,target=/root/.npm,sharing=locked \
 FROM compiled AS view
 COPY --link --from=frontend-0 ["/app/app/design/x/web/css", "/app/app/design/x/web/css"]
 
-# ---- static-*: one stage a theme and locale, side by side, no network, no database ----------
+# ---- static-*: side by side, no network, no database ------------------------------------------
 # BuildKit starts them all at once; `in-slot` lets as many run as there are cores. The content
 # version is written at the end: were it given here, any change would deploy all themes again.
-FROM view AS static-frontend-magento-luma-de-de
+FROM view AS static-adminhtml-en_us
 RUN --network=none --mount=type=cache,id=kiln-slots,target=/run/kiln-slots set -eu; \
     /usr/local/lib/kiln/in-slot /usr/local/lib/kiln/magento setup:static-content:deploy \
         --force --jobs=1 --strategy=compact --content-version=0 \
-        --area=frontend --theme=Magento/luma --no-parent de_DE; \
+        --area=adminhtml --theme=Magento/backend en_US; \
     rm -f pub/static/deployed_version.txt pub/static/.htaccess
-FROM view AS static-frontend-magento-luma-en-us
+FROM view AS static-frontend-de_de-en_us
 RUN --network=none --mount=type=cache,id=kiln-slots,target=/run/kiln-slots set -eu; \
     /usr/local/lib/kiln/in-slot /usr/local/lib/kiln/magento setup:static-content:deploy \
         --force --jobs=1 --strategy=compact --content-version=0 \
-        --area=frontend --theme=Magento/luma --no-parent en_US; \
+        --area=frontend --theme=Magento/blank --theme=Magento/luma de_DE en_US; \
     rm -f pub/static/deployed_version.txt pub/static/.htaccess
 
 # ---- finish: what is small and changes with every build -------------------------------------
@@ -157,14 +157,14 @@ COPY --link --from=frontend-0 ["/app/app/design/x/web/css", "/app/app/design/x/w
 COPY --link --from=compiled /app/vendor/autoload.php /app/vendor/autoload.php
 COPY --link --from=compiled /app/vendor/composer/ /app/vendor/composer/
 COPY --link --from=compiled /app/generated/ /app/generated/
-COPY --link --from=static-frontend-magento-luma-de-de /app/pub/static/ /app/pub/static/
+COPY --link --from=static-adminhtml-en_us /app/pub/static/ /app/pub/static/
 # With minify_html on, templates are read from var/view_preprocessed; a mount over var/ would hide
 # it, so it lies outside, and the entrypoint makes a link.
-COPY --link --from=static-frontend-magento-luma-de-de /app/var/view_preprocessed/ /usr/share/kiln/view_preprocessed/
-COPY --link --from=static-frontend-magento-luma-en-us /app/pub/static/ /app/pub/static/
+COPY --link --from=static-adminhtml-en_us /app/var/view_preprocessed/ /usr/share/kiln/view_preprocessed/
+COPY --link --from=static-frontend-de_de-en_us /app/pub/static/ /app/pub/static/
 # With minify_html on, templates are read from var/view_preprocessed; a mount over var/ would hide
 # it, so it lies outside, and the entrypoint makes a link.
-COPY --link --from=static-frontend-magento-luma-en-us /app/var/view_preprocessed/ /usr/share/kiln/view_preprocessed/
+COPY --link --from=static-frontend-de_de-en_us /app/var/view_preprocessed/ /usr/share/kiln/view_preprocessed/
 COPY --link --from=finish /finish/ /
 ARG CONTENT_VERSION
 LABEL org.opencontainers.image.title="sample" \

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from builder.plan.build import BuildPlan, InputGroup, StaticStage, make_group
+from builder.plan.build import BuildPlan, InputGroup, make_group, plan_static
+from builder.project.model import Static
 from builder.project.tree import Entry
 
 BASE = "localhost:5000/kiln/base:bookworm@sha256:" + "a" * 64
@@ -34,9 +35,7 @@ def make_plan(**changes: Any) -> BuildPlan:
         "before_compile": (),
         "frontend": (),
         "static_strategy": "quick",
-        "static": (
-            StaticStage("static-frontend-magento-luma-en-us", "frontend", "Magento/luma", "en_US"),
-        ),
+        "static": plan_static(Static(themes={"frontend/Magento/luma": ("en_US",)})),
         "secrets": (),
         "has_ca_bundle": False,
         "kept_paths": (),

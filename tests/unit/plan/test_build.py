@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builder.magento.shop import Shop
-from builder.plan.build import group_entries, make_group, name_inputs
+from builder.plan.build import group_entries, make_group, name_inputs, plan_static
+from builder.project.model import Static
 from builder.project.tree import Entry
 from tests.unit.plans import make_entry, make_plan
 
@@ -86,3 +87,26 @@ def test_every_input_changes_the_content_version() -> None:
     versions = {one.content_version for one in [before, *others]}
     assert len(versions) == 5
     assert name_inputs(make_plan(), "FROM x") == before
+
+
+def test_each_theme_and_locale_is_a_stage_and_keeps_to_its_own_folder() -> None:
+    themes = {"frontend/Magento/luma": ("en_US", "de_DE"), "adminhtml/Magento/backend": ("en_US",)}
+    stages = plan_static(Static(themes=themes))
+    assert [(stage.name, stage.outputs) for stage in stages] == [
+        ("static-adminhtml.magento.backend-en_us", ("adminhtml/Magento/backend/en_US/",)),
+        ("static-frontend.magento.luma-de_de", ("frontend/Magento/luma/de_DE/",)),
+        ("static-frontend.magento.luma-en_us", ("frontend/Magento/luma/en_US/",)),
+    ]
+
+
+def test_compact_deploys_the_themes_of_an_area_together() -> None:
+    themes = {
+        "frontend/Magento/luma": ("en_US", "de_DE"),
+        "frontend/Magento/blank": ("de_DE", "en_US"),
+        "adminhtml/Magento/backend": ("en_US",),
+    }
+    stages = plan_static(Static(strategy="compact", themes=themes))
+    assert [(stage.area, stage.themes, stage.locales) for stage in stages] == [
+        ("adminhtml", ("Magento/backend",), ("en_US",)),
+        ("frontend", ("Magento/blank", "Magento/luma"), ("de_DE", "en_US")),
+    ]

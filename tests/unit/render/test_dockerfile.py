@@ -4,16 +4,18 @@ from dataclasses import replace
 
 import pytest
 
-from builder.plan.build import BuildPlan, FrontendStage, StaticStage
+from builder.plan.build import BuildPlan, FrontendStage, plan_static
+from builder.project.model import Static
 from builder.render.dockerfile import render_build
 from builder.render.templates import quote_copy, quote_php, quote_run
 from tests.unit.conftest import Golden
 from tests.unit.plans import groups, make_plan
 
-TWO_LOCALES = tuple(
-    StaticStage(f"static-frontend-magento-luma-{name}", "frontend", "Magento/luma", locale)
-    for name, locale in (("de-de", "de_DE"), ("en-us", "en_US"))
-)
+THEMES: dict[str, tuple[str, ...]] = {
+    "frontend/Magento/luma": ("en_US", "de_DE"),
+    "frontend/Magento/blank": ("de_DE", "en_US"),
+    "adminhtml/Magento/backend": ("en_US",),
+}
 VARIANTS: dict[str, BuildPlan] = {
     "vendor-in-tree": make_plan(),
     "composer-install": make_plan(
@@ -39,7 +41,7 @@ VARIANTS: dict[str, BuildPlan] = {
         groups=groups("code", "composer", "frontend-0", "vendor-code", "vendor-view", "view"),
         secrets=("npm_token",),
         minify_html=True,
-        static=TWO_LOCALES,
+        static=plan_static(Static(strategy="compact", themes=THEMES)),
         static_strategy="compact",
     ),
 }
