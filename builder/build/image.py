@@ -145,6 +145,7 @@ def run_build(
             no_cache=no_cache,
             builder=shop.builder,
         )
+        watcher.phase("building")
         trace = run_buildkit(buildx_argv(plan, request), shop.env, watcher.step)
         image = read_layout(layout)
         prune_layout(layout, {image.digest})

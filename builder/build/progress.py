@@ -21,6 +21,7 @@ class Step:
         digest: BuildKit's id of it.
         stage: the Dockerfile stage, or `internal`, `context`, `export`.
         name: what it does, as BuildKit words it.
+        number, total: which of the stage's steps it is; 0 where BuildKit does not say.
         started, completed: Unix time in seconds; None while it has not.
         cached: its result came from the cache.
         error: why it failed; empty if it has not.
@@ -30,6 +31,8 @@ class Step:
     digest: str
     stage: str
     name: str
+    number: int = 0
+    total: int = 0
     started: float | None = None
     completed: float | None = None
     cached: bool = False
@@ -136,17 +139,19 @@ class ProgressReader:
         if step is None:
             step = self.trace.steps[digest] = Step(digest, "", "")
         if name:
-            step.stage, step.name = _stage_of(name)
+            _name_step(step, name)
         return step
 
 
-def _stage_of(name: str) -> tuple[str, str]:
-    if name.startswith("exporting"):
-        return "export", name
+def _name_step(step: Step, name: str) -> None:
     match = _STEP.fullmatch(name)
-    if match is None:
-        return "internal", name
-    return match["stage"], " ".join(match["what"].split())
+    if name.startswith("exporting"):
+        step.stage, step.name = "export", name
+    elif match is None:
+        step.stage, step.name = "internal", name
+    else:
+        step.stage, step.name = match["stage"], " ".join(match["what"].split())
+        step.number, step.total = int(match["at"] or 0), int(match["of"] or 0)
 
 
 def _seconds(moment: object) -> float | None:

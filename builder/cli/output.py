@@ -130,17 +130,20 @@ class BuildView:
             seconds = sum(s.seconds for s in steps) + sum(
                 max(0.0, time.time() - (s.started or 0)) for s in running
             )
-            cached = all(s.cached for s in steps if s.completed)
+            ended = {s.number for s in steps if s.completed is not None}
+            # A stage's later steps are not heard of before they begin.
+            done = not running and len(ended) >= max(s.total for s in steps)
+            cached = done and all(s.cached for s in steps)
             if any(s.error for s in steps):
                 mark, style = "✗", "red"
-            elif running:
-                mark, style = "•", "yellow"
-            else:
+            elif done:
                 mark, style = "✓", "green"
+            else:
+                mark, style = "•", "yellow"
             doing = _shortened(running[-1].name) if running else ""
             if running and running[-1].lines:
                 doing = running[-1].lines[-1].strip()[:80]
-            took = "cached" if cached and not running else f"{seconds:.1f} s"
+            took = "cached" if cached else f"{seconds:.1f} s"
             table.add_row(Text(f"{mark} {name}", style=style), Text(took), Text(doing, style="dim"))
         sent, total = (sum(pair[at] for pair in self._blobs.values()) for at in (0, 1))
         amount = f" {human_bytes(sent)} of {human_bytes(total)}" if total else ""

@@ -188,7 +188,7 @@ def test_missing_cut_and_damaged_blobs_are_named(writer: Writer) -> None:
     layer.write_bytes(b"on")
     with pytest.raises(BuildError, match=r"incomplete.*has 2 bytes instead of 3") as caught:
         read_layout(layout)
-    assert "Build the image again" in caught.value.hint
+    assert "build the image again" in caught.value.hint
     layer.unlink()
     with pytest.raises(BuildError, match=r"incomplete.*is missing"):
         read_layout(layout)
