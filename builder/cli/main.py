@@ -58,12 +58,11 @@ def main() -> None:
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, _interrupt)
     try:
-        cli.main(standalone_mode=False)
+        # click gives the code of an `Exit` back, and catches it itself.
+        code = cli.main(standalone_mode=False)
     except KilnError as error:
         print_error(error)
         sys.exit(error.exit_code)
-    except click.exceptions.Exit as exit_:
-        sys.exit(exit_.exit_code)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
@@ -77,3 +76,4 @@ def main() -> None:
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
+    sys.exit(code if isinstance(code, int) else 0)

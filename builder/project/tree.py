@@ -162,7 +162,7 @@ def _walk(
         if excluded(path + "/" if is_folder else path):
             continue
         if not path.isprintable() and not _is_utf8(path):
-            problems.append(f"{path.encode('utf-8', 'backslashreplace').decode()}: is not UTF-8")
+            problems.append(f"{os.fsencode(path).decode('utf-8', 'backslashreplace')}: is not UTF-8")
         elif is_folder:
             _walk(root, path + "/", excluded, found, problems)
         else:
