@@ -72,8 +72,8 @@ def main() -> None:
     except BrokenPipeError:
         # The reader, e.g. `head`, has gone.
         sys.exit(_INTERRUPTED)
+    sys.exit(code if isinstance(code, int) else 0)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
-    sys.exit(code if isinstance(code, int) else 0)
