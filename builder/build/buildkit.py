@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from builder.build.causes import DISK_FULL, likely_cause
+from builder.build.causes import CACHE_FULL, DISK_FULL, likely_cause
 from builder.build.progress import ProgressReader, Step, Trace
 from builder.errors import BuildError, DiskFullError
 from builder.plan.build import BuildPlan
@@ -168,7 +168,7 @@ def failure_of(trace: Trace, returncode: int) -> BuildError | DiskFullError:
     if step:
         lines.append(step.error)
     cause = likely_cause([*trace.plain, *lines])
-    error = DiskFullError if cause is DISK_FULL else BuildError
+    error = DiskFullError if cause in (CACHE_FULL, DISK_FULL) else BuildError
     shown = [line for line in lines if line.strip()][-_SHOWN_LINES:]
     if step:
         message = f"the step failed: {step.name}"

@@ -30,7 +30,15 @@ DISK_FULL = _cause(
     "free room (`docker system df` shows who holds it; `docker buildx prune` drops old layers)",
 )
 
+# What the client of BuildKit says when it cannot store the image that it is sent.
+CACHE_FULL = _cause(
+    r"failed to send write: .*[Nn]o space left on device",
+    "the disk of Kiln's cache is full",
+    "free room, or set KILN_CACHE to a folder on a larger disk",
+)
+
 CAUSES = (
+    CACHE_FULL,
     DISK_FULL,
     _cause(
         r"SQLSTATE\[HY000\] \[(2002|2005|2006|1045)\]|php_network_getaddresses|"

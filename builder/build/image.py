@@ -26,7 +26,7 @@ from builder.build.record import (
     StageRecord,
 )
 from builder.build.sbom import ComposerPackage, build_sbom, parse_dpkg
-from builder.errors import BuildError, NotReproducibleError
+from builder.errors import BuildError, DiskFullError, NotReproducibleError
 from builder.plan.build import BuildPlan, Inputs
 from builder.process import Runner
 from builder.registry.client import PushResult, Registry
@@ -123,15 +123,14 @@ def run_build(
         TreeError: a file changed meanwhile.
     """
     started = time.monotonic()
-    work = shop.cache / "work"
+    work, store, layout = (shop.cache / name for name in ("work", "inputs", layout_name))
     try:
         # Left by a build that was killed; the lock makes sure that none is running.
         shutil.rmtree(work, ignore_errors=True)
         (work / "empty").mkdir(parents=True)
         (work / "Dockerfile").write_text(rendered.dockerfile, encoding="utf-8")
         watcher.phase("reading the tree's files")
-        contexts = _write_contexts(shop.cache / "inputs", plan, rendered, root)
-        layout = shop.cache / layout_name
+        contexts = _write_contexts(store, plan, rendered, root)
         # Blobs stay: BuildKit sends only those that the folder does not have.
         for name in (_MEMORY, "index.json"):
             (layout / name).unlink(missing_ok=True)
@@ -163,10 +162,16 @@ def run_build(
         )
         _remember(built, inputs)
         return built
-    except OSError as error:
-        raise explain_refusal(error, shop.cache) from error
+    except (OSError, DiskFullError) as error:
+        # A full disk is not left full: half an image and half-written inputs are of no use.
+        for folder in (store, layout):
+            shutil.rmtree(folder, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise explain_refusal(error, shop.cache) from error
+        raise
     finally:
-        shutil.rmtree(work, ignore_errors=True)
+        for folder in (work, layout / "ingest"):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def recall_build(cache: Path, plan: BuildPlan, inputs: Inputs) -> Built | None:

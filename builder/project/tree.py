@@ -162,7 +162,8 @@ def _walk(
         if excluded(path + "/" if is_folder else path):
             continue
         if not path.isprintable() and not _is_utf8(path):
-            problems.append(f"{os.fsencode(path).decode('utf-8', 'backslashreplace')}: is not UTF-8")
+            shown = os.fsencode(path).decode("utf-8", "backslashreplace")
+            problems.append(f"{shown}: is not UTF-8")
         elif is_folder:
             _walk(root, path + "/", excluded, found, problems)
         else:

@@ -83,6 +83,10 @@ def test_a_failure_names_step_last_lines_and_likely_cause(line: str, cause: str)
 def test_a_full_disk_is_an_error_of_its_own() -> None:
     error = failure_of(failed(["write /x: no space left on device"]), 1)
     assert isinstance(error, DiskFullError)
+    assert "the disk of the engine" in error.message
+    error = failure_of(failed(["failed to send write: write /x: no space left on device"]), 1)
+    assert isinstance(error, DiskFullError)
+    assert "Kiln's cache" in error.message
 
 
 def test_a_failure_without_a_step_says_what_the_client_said() -> None:

@@ -1,0 +1,7 @@
+<?php
+
+/**
+ * Path of Composer's vendor directory.
+ */
+
+return './vendor';

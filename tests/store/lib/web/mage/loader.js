@@ -1,0 +1,5 @@
+define(['jquery', 'mage/translate'], function ($, $t) {
+    'use strict';
+
+    return { text: $t('Loading...') };
+});

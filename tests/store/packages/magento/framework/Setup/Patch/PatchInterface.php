@@ -1,0 +1,18 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Magento\Framework\Setup\Patch;
+
+/**
+ * A change of data or schema that is made once, in a module's Setup/Patch/{Data,Schema}.
+ */
+interface PatchInterface
+{
+    public function apply(): void;
+
+    /**
+     * @return string[] classes of the patches that must come first
+     */
+    public static function getDependencies(): array;
+}

@@ -1,0 +1,7 @@
+var config = {
+    map: {
+        '*': {
+            menu: 'Magento_Theme/js/menu'
+        }
+    }
+};

@@ -1,0 +1,5 @@
+define(['mage/translate'], function ($t) {
+    'use strict';
+
+    return { label: $t('Shopping Cart') };
+});
