@@ -96,6 +96,11 @@ CAUSES = (
         "check base.image, base.packages and php.version in kiln.yaml",
     ),
     _cause(
+        r"Reversed \(or previously applied\) patch detected",
+        "the tree has what a patch changes already",
+        "take the patch out of hooks.patches; the version in composer.lock may have it",
+    ),
+    _cause(
         r"Hunk #\d+ FAILED|can't find file to patch|Only garbage was found in the patch",
         "a patch does not fit the tree",
         "renew the patch against the version in composer.lock",

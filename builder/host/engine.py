@@ -13,6 +13,7 @@ MINIMUM_BUILDX = (0, 13)
 MINIMUM_API = (1, 44)
 
 START_HINT = "start it (`systemctl start docker`, or `kiln setup` on Debian)"
+_UPDATE_HINT = "update it to Docker 25 or later"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,11 @@ def read_engine(run: Runner) -> Engine:
         server = None
     if version.returncode != 0 or not server:
         reason = (version.stderr.strip().splitlines() or ["no answer"])[-1]
-        raise HostError(f"the container engine does not answer: {reason}", hint=START_HINT)
+        raise HostError(
+            f"the container engine does not answer: {reason}",
+            # Newer clients do not speak the API of an old engine at all.
+            hint=_UPDATE_HINT if "supported API version" in reason else START_HINT,
+        )
     info = _docker(run, "info", "--format", "{{json .}}")
     try:
         facts = json.loads(info.stdout)
@@ -116,7 +121,7 @@ def check_builder(engine: Engine, builder: Builder) -> None:
             f"the engine {engine.version} is too old: its API is {engine.api}, "
             f"{'.'.join(map(str, MINIMUM_API))} is needed",
             where="docker version",
-            hint="update it to Docker 25 or later",
+            hint=_UPDATE_HINT,
         )
     if _numbers(builder.buildx) < MINIMUM_BUILDX:
         raise HostError(

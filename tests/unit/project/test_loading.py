@@ -25,7 +25,7 @@ def test_the_smallest_file_gets_every_default() -> None:
     assert file.registry == "localhost:5000"
     assert file.php.version == "auto"
     assert file.static.themes == {"frontend/Magento/luma": ("en_US",)}
-    assert marks["static", "themes", "frontend/Magento/luma"] == 4
+    assert marks["static", "themes", "frontend/Magento/luma"].line == 4
 
 
 def test_an_unknown_key_is_named_with_its_line_and_the_nearest_right_name() -> None:

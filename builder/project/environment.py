@@ -1,0 +1,183 @@
+"""The model of environments/<name>.yaml: what one system has of its own.
+
+System-specific values stand here, as Magento's configuration paths and as services. Sensitive
+ones are named (`secret: db-password`), never written down.
+"""
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    StrictStr,
+    model_validator,
+)
+
+SETTING_PATH = re.compile(r"[A-Za-z0-9_]+(?:/[A-Za-z0-9_]+){2,}")
+SCOPE_CODE = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+SECRET_NAME = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*")
+
+
+def _matching(pattern: re.Pattern[str], form: str) -> AfterValidator:
+    def check(value: str) -> str:
+        if not pattern.fullmatch(value):
+            raise ValueError(f"must have the form {form}")
+        return value
+
+    return AfterValidator(check)
+
+
+SettingPath = Annotated[StrictStr, _matching(SETTING_PATH, "section/group/field")]
+ScopeCode = Annotated[StrictStr, _matching(SCOPE_CODE, "of a website's or store view's code")]
+SecretName = Annotated[StrictStr, _matching(SECRET_NAME, "lower-case-words"), Field(max_length=63)]
+Port = Annotated[StrictInt, Field(ge=1, le=65535)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Secret(_Model):
+    """A sensitive value, by its name in the environment's secret source."""
+
+    secret: SecretName
+
+
+Value = StrictStr | StrictInt | StrictBool | None | Secret
+Settings = dict[SettingPath, Value]
+
+
+class ScopedSettings(_Model):
+    """Configuration values by scope, as `bin/magento config:set` takes them."""
+
+    default: Settings = Field({}, description="For all websites.")
+    websites: dict[ScopeCode, Settings] = Field({}, description="By website code.")
+    stores: dict[ScopeCode, Settings] = Field({}, description="By store view code.")
+
+
+class Database(_Model):
+    """MySQL or MariaDB."""
+
+    host: StrictStr
+    port: Port = 3306
+    name: StrictStr
+    user: StrictStr
+    password: Secret
+    table_prefix: StrictStr = ""
+    tls_ca: StrictStr | None = Field(None, description="A CA file in the container.")
+
+
+class Redis(_Model):
+    """A Redis or Valkey server, one database of it."""
+
+    host: StrictStr
+    port: Port = 6379
+    database: Annotated[StrictInt, Field(ge=0, le=1023)] = 0
+    password: Secret | None = None
+
+
+class Amqp(_Model):
+    """RabbitMQ."""
+
+    host: StrictStr
+    port: Port = 5672
+    user: StrictStr
+    password: Secret
+    virtual_host: StrictStr = "/"
+    tls: StrictBool = False
+
+
+class Search(_Model):
+    """OpenSearch or Elasticsearch."""
+
+    engine: Literal["opensearch", "elasticsearch7", "elasticsearch8"] = "opensearch"
+    host: StrictStr
+    port: Port = 9200
+    index_prefix: StrictStr = "magento2"
+    user: StrictStr | None = None
+    password: Secret | None = None
+
+
+class Varnish(_Model):
+    """A Varnish server that is told to purge."""
+
+    host: StrictStr
+    port: Port = 80
+
+
+class Services(_Model):
+    """What a system's containers talk to."""
+
+    database: Database
+    cache: Redis | None = Field(None, description="The default cache; without, files in var/.")
+    page_cache: Redis | None = Field(None, description="The full page cache.")
+    session: Redis | None = Field(None, description="Sessions; without, the database holds them.")
+    queue: Amqp | None = Field(None, description="Messages; without, the database holds them.")
+    search: Search | None = None
+    varnish: tuple[Varnish, ...] = ()
+    lock: Literal["db", "file", "cache"] = Field("db", description="Who keeps Magento's locks.")
+
+
+class DirectorySource(_Model):
+    """A folder with one file a secret."""
+
+    directory: StrictStr
+
+
+class EnvironmentSource(_Model):
+    """Environment variables: the secret's name in upper case, `-` as `_`, after the prefix."""
+
+    env_prefix: Annotated[StrictStr, Field(pattern=r"^[A-Z_][A-Z0-9_]*$")]
+
+
+class CommandSource(_Model):
+    """A command that prints one secret, e.g. `[pass, show, "shop/{name}"]`; no shell."""
+
+    command: Annotated[tuple[StrictStr, ...], Field(min_length=1)]
+
+
+class SwarmSource(_Model):
+    """Docker Swarm's own secrets, named `<prefix><name>-<version>`."""
+
+    swarm_prefix: StrictStr
+
+
+SecretSourceConfig = DirectorySource | EnvironmentSource | CommandSource | SwarmSource
+
+
+class EnvironmentFile(_Model):
+    """environments/<name>.yaml, its parents merged in.
+
+    Mappings of a parent and a child are merged key by key; all else of the child replaces the
+    parent's.
+    """
+
+    extends: StrictStr | None = Field(
+        None, description="Another environment's name, whose values hold where this has none."
+    )
+    abstract: StrictBool = Field(
+        False, description="Only for others to extend; need not be complete."
+    )
+    mode: Literal["production", "developer"] = Field("production", description="MAGE_MODE.")
+    settings: ScopedSettings = ScopedSettings()
+    services: Services
+    crypt_key: Secret = Field(description="Magento's encryption key.")
+    admin_path: Annotated[StrictStr, Field(pattern=r"^[A-Za-z0-9_]+$")] = Field(
+        "admin", description="The Admin's front name."
+    )
+    secrets: SecretSourceConfig | None = Field(
+        None, description="Where secrets come from; needed as soon as one is named."
+    )
+
+    @model_validator(mode="after")
+    def _secrets_have_a_source(self) -> "EnvironmentFile":
+        if self.secrets is None and not self.abstract:
+            raise ValueError(
+                "`secrets` must say where secrets come from: at least crypt_key is one"
+            )
+        return self

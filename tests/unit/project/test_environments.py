@@ -1,0 +1,132 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from builder.errors import ProjectFileError
+from builder.project.environment import Secret
+from builder.project.environments import environment_names, load_environment, merge_values
+
+BASE: dict[str, Any] = {
+    "abstract": True,
+    "services": {
+        "database": {"host": "db", "name": "shop", "user": "shop", "password": {"secret": "db"}},
+        "session": {"host": "redis", "database": 2},
+    },
+    "crypt_key": {"secret": "crypt-key"},
+    "settings": {"default": {"web/secure/use_in_frontend": 1}},
+}
+
+
+def write(root: Path, name: str, value: dict[str, Any]) -> None:
+    (root / "environments").mkdir(exist_ok=True)
+    (root / "environments" / f"{name}.yaml").write_text(yaml.safe_dump(value))
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    write(tmp_path, "base", BASE)
+    write(
+        tmp_path,
+        "production",
+        {
+            "extends": "base",
+            "secrets": {"directory": "/etc/kiln/secrets"},
+            "services": {"database": {"host": "db.internal"}},
+            "settings": {
+                "default": {
+                    "web/secure/base_url": "https://shop.example/",
+                    "carriers/ups/password": {"secret": "ups-password"},
+                }
+            },
+        },
+    )
+    return tmp_path
+
+
+def problem(root: Path, name: str) -> str:
+    with pytest.raises(ProjectFileError) as caught:
+        load_environment(root, name)
+    error = caught.value
+    return "\n".join([f"{error.where}: {error.message}", error.hint, *error.details])
+
+
+def test_an_environment_has_what_it_extends_and_its_own(root: Path) -> None:
+    environment = load_environment(root, "production")
+    database = environment.file.services.database
+    assert (database.host, database.name) == ("db.internal", "shop")
+    assert environment.file.settings.default["web/secure/use_in_frontend"] == 1
+    assert environment.file.settings.default["carriers/ups/password"] == Secret(
+        secret="ups-password"
+    )
+    assert not environment.file.abstract
+
+
+def test_each_value_is_marked_with_the_file_and_line_that_gives_it(root: Path) -> None:
+    environment = load_environment(root, "production")
+    own = environment.where("settings", "default", "web/secure/base_url")
+    assert own.startswith("environments/production.yaml:")
+    inherited = environment.where("services", "database", "name")
+    assert inherited.startswith("environments/base.yaml:")
+
+
+def test_the_environments_of_a_shop_are_listed(root: Path) -> None:
+    assert environment_names(root) == ("base", "production")
+
+
+def test_an_environment_that_extends_itself_is_refused(root: Path) -> None:
+    write(root, "a", {"extends": "b"})
+    write(root, "b", {"extends": "a"})
+    assert "extends itself: a -> b -> a" in problem(root, "a")
+
+
+@pytest.mark.parametrize("name", ["../production", "/etc/passwd", "a/b", ""])
+def test_a_name_that_leaves_the_folder_is_refused(root: Path, name: str) -> None:
+    assert "is not a name of an environment" in problem(root, name)
+    write(root, "child", {"extends": name})
+    assert "is not a name of an environment" in problem(root, "child")
+
+
+def test_an_environment_that_is_not_there_names_those_that_are(root: Path) -> None:
+    assert "base, production" in problem(root, "staging")
+
+
+def test_a_sensitive_value_can_only_be_named(root: Path) -> None:
+    write(root, "bad", {**BASE, "crypt_key": "0123456789abcdef", "secrets": {"directory": "x"}})
+    text = problem(root, "bad")
+    assert "crypt_key" in text
+    assert "0123456789abcdef" not in text
+
+
+def test_a_wrong_path_an_unknown_key_and_a_missing_source_are_named(root: Path) -> None:
+    write(root, "bad", {**BASE, "abstract": False, "servces": {}})
+    assert "did you mean services?" in problem(root, "bad")
+    write(root, "bad", {**BASE, "settings": {"default": {"web/base_url": "x"}}})
+    assert "section/group/field" in problem(root, "bad")
+    write(root, "bad", {**BASE, "abstract": False})
+    assert "where secrets come from" in problem(root, "bad")
+
+
+VALUES = st.recursive(
+    st.none() | st.integers() | st.text(max_size=5),
+    lambda inner: st.dictionaries(st.text("abc", max_size=2), inner, max_size=3),
+    max_leaves=10,
+)
+TREES = st.dictionaries(st.text("abc", max_size=2), VALUES, max_size=4)
+
+
+@given(TREES, TREES)
+def test_a_child_wins_and_nothing_of_it_is_lost(
+    parent: dict[str, Any], child: dict[str, Any]
+) -> None:
+    merged = merge_values(parent, child)
+    assert set(merged) == set(parent) | set(child)
+    for key, value in child.items():
+        if not isinstance(value, dict):
+            assert merged[key] == value
+    assert merge_values(parent, {}) == parent
+    assert merge_values({}, child) == child
+    assert merge_values(merged, child) == merged
