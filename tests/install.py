@@ -3,13 +3,10 @@
 import os
 import sys
 
-from builder.host.base_image import DEFAULT_MIRROR
 from builder.host.setup import provide_programs
 from builder.process import run
 
 PROGRAMS = ["cosign", "docker-registry"]
 
 if __name__ == "__main__":
-    provide_programs(
-        run, os.environ, DEFAULT_MIRROR, lambda text: print(text, file=sys.stderr), PROGRAMS
-    )
+    provide_programs(run, os.environ, None, lambda text: print(text, file=sys.stderr), PROGRAMS)

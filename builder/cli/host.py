@@ -8,7 +8,6 @@ from builder.cli.build import read_tree
 from builder.cli.output import output_option, print_json, print_table
 from builder.cli.settings import Settings, read_settings
 from builder.errors import HostError, KilnError, ProjectFileError
-from builder.host.base_image import DEFAULT_MIRROR
 from builder.host.doctor import examine_host
 from builder.host.setup import set_up_host
 from builder.magento.shop import inspect_shop
@@ -37,9 +36,9 @@ def _suite(project: Project | None, settings: Settings) -> str:
 
 
 @click.command()
-@click.option("--mirror", default=DEFAULT_MIRROR, show_default=True, help="Debian's packages.")
+@click.option("--mirror", help="Address of Debian's packages; by default this host's own.")
 @click.pass_obj
-def setup(path: Path, mirror: str) -> None:
+def setup(path: Path, mirror: str | None) -> None:
     """Install and start what a build needs, where it is missing (Debian, as root)."""
     settings = read_settings()
     project = _project_here(path)

@@ -5,16 +5,13 @@ import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import requests
-
 from builder.errors import HostError, RegistryError
+from builder.host.mirror import Mirror, find_mirror
 from builder.process import Runner
 from builder.registry.client import Registry
 from builder.registry.reference import ImageReference
 
 LOCAL_REGISTRY = "localhost:5000"
-DEFAULT_MIRROR = "http://deb.debian.org/debian"
-_HUB = "https://registry-1.docker.io/v2/"
 # mmdebstrap gives every file at most this time, so that the same packages give the same image.
 _EPOCH = "1577836800"
 
@@ -26,47 +23,59 @@ def base_reference(suite: str) -> ImageReference:
 
 def has_base_image(registry: Registry, suite: str) -> bool:
     """Whether the local registry holds the base image."""
+    return _is_there(registry, base_reference(suite))
+
+
+def _is_there(registry: Registry, reference: ImageReference) -> bool:
     try:
-        registry.resolve(base_reference(suite))
+        registry.resolve(reference)
     except RegistryError:
         return False
     return True
 
 
 def provide_base_image(
-    run: Runner, env: Mapping[str, str], suite: str, mirror: str, tell: Callable[[str], None]
+    run: Runner,
+    env: Mapping[str, str],
+    registry: Registry,
+    suite: str,
+    mirror: str | None,
+    tell: Callable[[str], None],
 ) -> None:
     """Put the base image into the local registry.
 
     Args:
         run: runs programs.
         env: the environment for them.
+        registry: a client.
         suite: a Debian release, e.g. `bookworm`.
-        mirror: Debian's packages, an address.
+        mirror: address of Debian's packages; None takes this host's.
         tell: says what is being done.
 
     Raises:
         HostError: neither way worked.
     """
     reference = str(base_reference(suite))
-    if _hub_answers():
-        tell(f"pulling debian:{suite}-slim")
-        if run(["docker", "pull", f"debian:{suite}-slim"], env=env, timeout=600).returncode == 0:
-            _docker(run, env, "tag", f"debian:{suite}-slim", reference)
+    public = f"debian:{suite}-slim"
+    if _is_there(registry, ImageReference.parse(public)):
+        tell(f"pulling {public}")
+        if run(["docker", "pull", public], env=env, timeout=600).returncode == 0:
+            _docker(run, env, "tag", public, reference)
             _docker(run, env, "push", reference)
             return
+    source = find_mirror(run, env, mirror)
     tell(f"making the base image from Debian {suite}'s packages (about half a minute)")
     with tempfile.TemporaryDirectory(prefix="kiln-base-") as folder:
         archive = Path(folder) / "base.tar"
         made = run(
-            bootstrap_argv(suite, mirror, archive),
+            bootstrap_argv(suite, source, archive),
             env={**env, "SOURCE_DATE_EPOCH": _EPOCH},
             timeout=900,
         )
         if made.returncode != 0:
             raise HostError(
                 f"mmdebstrap could not make a base image of Debian {suite}",
-                where=mirror,
+                where=source.packages,
                 hint="check that the mirror can be reached; `kiln setup --mirror` names another",
                 details=tuple(made.stderr.splitlines()[-15:]),
             )
@@ -74,26 +83,13 @@ def provide_base_image(
     _docker(run, env, "push", reference)
 
 
-def bootstrap_argv(suite: str, mirror: str, archive: Path) -> list[str]:
+def bootstrap_argv(suite: str, mirror: Mirror, archive: Path) -> list[str]:
     """The command that writes a minimal Debian, with its security updates. Pure."""
-    security = mirror.rstrip("/").removesuffix("/debian") + "/debian-security"
-    return [
-        "mmdebstrap",
-        "--variant=minbase",
-        "--quiet",
-        suite,
-        str(archive),
-        f"deb {mirror} {suite} main",
-        f"deb {mirror} {suite}-updates main",
-        f"deb {security} {suite}-security main",
-    ]
-
-
-def _hub_answers() -> bool:
-    try:
-        return requests.get(_HUB, timeout=5).status_code in (200, 401)
-    except requests.RequestException:
-        return False
+    argv = ["mmdebstrap", "--variant=minbase", "--quiet", suite, str(archive)]
+    argv += [f"deb {mirror.packages} {suite} main", f"deb {mirror.packages} {suite}-updates main"]
+    if mirror.security:
+        argv += [f"deb {mirror.security} {suite}-security main"]
+    return argv
 
 
 def _docker(run: Runner, env: Mapping[str, str], *arguments: str) -> None:

@@ -16,6 +16,7 @@ import requests
 from builder.errors import HostError
 from builder.host.base_image import LOCAL_REGISTRY, has_base_image, provide_base_image
 from builder.host.engine import read_engine
+from builder.host.mirror import find_mirror
 from builder.process import Completed, Runner
 from builder.registry.client import Registry
 
@@ -40,7 +41,7 @@ def set_up_host(
     env: Mapping[str, str],
     registry: Registry,
     suite: str,
-    mirror: str,
+    mirror: str | None,
     tell: Tell,
     *,
     signs: bool,
@@ -52,7 +53,7 @@ def set_up_host(
         env: the environment for them.
         registry: a client.
         suite: the Debian release of the base image.
-        mirror: Debian's packages, an address.
+        mirror: address of Debian's packages; None takes this host's.
         tell: says what is being done; silent where nothing is to be done.
         signs: images are signed, for which cosign is needed.
 
@@ -65,10 +66,10 @@ def set_up_host(
         provide_programs(run, env, mirror, tell, ["cosign"])
     if not has_base_image(registry, suite):
         provide_programs(run, env, mirror, tell, ["mmdebstrap"])
-        provide_base_image(run, env, suite, mirror, tell)
+        provide_base_image(run, env, registry, suite, mirror, tell)
 
 
-def provide_engine(run: Runner, env: Mapping[str, str], mirror: str, tell: Tell) -> None:
+def provide_engine(run: Runner, env: Mapping[str, str], mirror: str | None, tell: Tell) -> None:
     """Use the engine that answers; else start the one that is installed; else install one."""
     if _engine_answers(run):
         return
@@ -87,7 +88,7 @@ def provide_engine(run: Runner, env: Mapping[str, str], mirror: str, tell: Tell)
     _wait(lambda: _engine_answers(run), "the container engine", _LOGS / "dockerd.log")
 
 
-def provide_registry(run: Runner, env: Mapping[str, str], mirror: str, tell: Tell) -> None:
+def provide_registry(run: Runner, env: Mapping[str, str], mirror: str | None, tell: Tell) -> None:
     """Use the registry that answers at localhost:5000; else install and start one."""
     if _registry_answers():
         return
@@ -124,7 +125,7 @@ def _registry_answers() -> bool:
 
 
 def provide_programs(
-    run: Runner, env: Mapping[str, str], mirror: str, tell: Tell, names: Sequence[str]
+    run: Runner, env: Mapping[str, str], mirror: str | None, tell: Tell, names: Sequence[str]
 ) -> None:
     """Install the programs that are missing, each from the Debian package of its name."""
     if missing := [name for name in names if shutil.which(name) is None]:
@@ -132,7 +133,7 @@ def provide_programs(
 
 
 def _install(
-    run: Runner, env: Mapping[str, str], mirror: str, tell: Tell, packages: Sequence[str]
+    run: Runner, env: Mapping[str, str], mirror: str | None, tell: Tell, packages: Sequence[str]
 ) -> None:
     release = read_debian_release()
     if release is None:
@@ -146,10 +147,10 @@ def _install(
             hint="run `kiln setup` as root once",
         )
     tell(f"installing {', '.join(packages)}")
-    if release == "bookworm":
-        _SOURCES.write_text(newer_sources(mirror))
-        _PREFERENCES.write_text(newer_preferences())
     quiet = {**env, "DEBIAN_FRONTEND": "noninteractive"}
+    if release == "bookworm":
+        _SOURCES.write_text(newer_sources(find_mirror(run, quiet, mirror).packages))
+        _PREFERENCES.write_text(newer_preferences())
     _apt(run, quiet, "update")
     _apt(run, quiet, "install", "-y", "--no-install-recommends", *packages)
 

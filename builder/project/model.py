@@ -94,7 +94,7 @@ class Base(_Model):
         None,
         description=(
             "A Debian mirror instead of the base image's own. A snapshot, such as "
-            "http://snapshot.debian.org/archive/debian/20261101T000000Z, pins every package."
+            "http://mirror.example/debian/20261101T000000Z, pins every package."
         ),
     )
     packages: tuple[PackageName, ...] = Field(

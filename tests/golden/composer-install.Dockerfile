@@ -16,7 +16,7 @@ RUN set -eux; \
     . /etc/os-release; \
     rm -f /etc/apt/sources.list.d/*; \
     # A snapshot's Release file has expired by design.
-    echo "deb [check-valid-until=no] http://snapshot.debian.org/archive/debian/20261101T000000Z $VERSION_CODENAME main" > /etc/apt/sources.list; \
+    echo "deb [check-valid-until=no] http://mirror.example/debian/20261101T000000Z $VERSION_CODENAME main" > /etc/apt/sources.list; \
     apt-get update; \
     apt-get install -y --no-install-recommends \
         nginx-light \
@@ -35,7 +35,7 @@ RUN set -eux; \
     . /etc/os-release; \
     rm -f /etc/apt/sources.list.d/*; \
     # A snapshot's Release file has expired by design.
-    echo "deb [check-valid-until=no] http://snapshot.debian.org/archive/debian/20261101T000000Z $VERSION_CODENAME main" > /etc/apt/sources.list; \
+    echo "deb [check-valid-until=no] http://mirror.example/debian/20261101T000000Z $VERSION_CODENAME main" > /etc/apt/sources.list; \
     apt-get update; \
     apt-get install -y --no-install-recommends \
         ca-certificates \

@@ -23,7 +23,7 @@ VARIANTS: dict[str, BuildPlan] = {
         groups=groups("code", "composer", "view"),
         secrets=("composer_auth",),
         has_ca_bundle=True,
-        mirror="http://snapshot.debian.org/archive/debian/20261101T000000Z",
+        mirror="http://mirror.example/debian/20261101T000000Z",
         kept_paths=("vendor/acme/kit/tests",),
     ),
     "hooks": make_plan(

@@ -1,0 +1,49 @@
+"""Real parts that several integration tests share."""
+
+import hashlib
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+# Debian's packages from the base image that the shop's image has, so that no registry is needed.
+SERVICES = """FROM localhost:5000/kiln/base:bookworm
+RUN export DEBIAN_FRONTEND=noninteractive; \\
+    apt-get update \\
+    && apt-get install -y --no-install-recommends composer mariadb-server redis-server unzip \\
+    && rm -rf /var/lib/apt/lists/* /var/lib/mysql/*
+"""
+
+Composer = Callable[..., None]
+
+
+@pytest.fixture(scope="session")
+def services() -> str:
+    """An image with MariaDB, Redis and Composer; BuildKit's cache keeps it for the next session."""
+    name = f"kiln-test-services:{hashlib.sha256(SERVICES.encode()).hexdigest()[:12]}"
+    argv = ["docker", "buildx", "build", "--load", "--provenance", "false", "--tag", name, "-"]
+    done = subprocess.run(
+        argv, input=SERVICES, capture_output=True, text=True, timeout=900, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return name
+
+
+@pytest.fixture(scope="session")
+def composer(services: str) -> Composer:
+    """Runs Composer in a tree, as a developer does."""
+
+    def run(tree: Path, *arguments: str) -> None:
+        argv = ["docker", "run", "--rm", "--volume", f"{tree}:/app", "--workdir", "/app"]
+        argv += ["--network", "none", "--env", "COMPOSER_ALLOW_SUPERUSER=1", services, "composer"]
+        done = subprocess.run(
+            [*argv, *arguments, "--no-interaction", "--ignore-platform-reqs"],
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+
+    return run
