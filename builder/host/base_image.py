@@ -63,7 +63,7 @@ def provide_base_image(
             _docker(run, env, "tag", public, reference)
             _docker(run, env, "push", reference)
             return
-    source = find_mirror(run, env, mirror)
+    source = find_mirror(run, env, mirror, suite)
     tell(f"making the base image from Debian {suite}'s packages (about half a minute)")
     with tempfile.TemporaryDirectory(prefix="kiln-base-") as folder:
         archive = Path(folder) / "base.tar"

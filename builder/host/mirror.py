@@ -22,14 +22,20 @@ class Mirror:
     security: str | None
 
 
-def find_mirror(run: Runner, env: Mapping[str, str], chosen: str | None) -> Mirror:
+def find_mirror(run: Runner, env: Mapping[str, str], chosen: str | None, suite: str) -> Mirror:
     """The mirror that the user has chosen, or else the one of this host.
+
+    Args:
+        run: runs apt-get.
+        env: the environment for it.
+        chosen: an address, or None.
+        suite: the Debian release whose security updates are wanted.
 
     Raises:
         HostError: this host has none that could be read.
     """
     if chosen is not None:
-        return Mirror(chosen.rstrip("/"), _security_beside(chosen.rstrip("/")))
+        return Mirror(chosen.rstrip("/"), _security_beside(chosen.rstrip("/"), suite))
     mirror = _ask_apt(run, env)
     if mirror is None:
         # apt knows a source's origin only once it has read it.
@@ -42,13 +48,15 @@ def find_mirror(run: Runner, env: Mapping[str, str], chosen: str | None) -> Mirr
             hint="name one: kiln setup --mirror ADDRESS",
         )
     # A host without security updates must not make images without them.
-    return replace(mirror, security=mirror.security or _security_beside(mirror.packages))
+    return replace(mirror, security=mirror.security or _security_beside(mirror.packages, suite))
 
 
-def _security_beside(packages: str) -> str | None:
+def _security_beside(packages: str, suite: str) -> str | None:
     address = f"{packages.removesuffix('/debian')}/debian-security"
     try:
-        there = requests.head(f"{address}/dists/", timeout=10, allow_redirects=True).ok
+        there = requests.head(
+            f"{address}/dists/{suite}-security/InRelease", timeout=10, allow_redirects=True
+        ).ok
     except requests.RequestException:
         there = False
     return address if there else None

@@ -149,7 +149,7 @@ def _install(
     tell(f"installing {', '.join(packages)}")
     quiet = {**env, "DEBIAN_FRONTEND": "noninteractive"}
     if release == "bookworm":
-        _SOURCES.write_text(newer_sources(find_mirror(run, quiet, mirror).packages))
+        _SOURCES.write_text(newer_sources(find_mirror(run, quiet, mirror, release).packages))
         _PREFERENCES.write_text(newer_preferences())
     _apt(run, quiet, "update")
     _apt(run, quiet, "install", "-y", "--no-install-recommends", *packages)
