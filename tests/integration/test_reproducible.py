@@ -1,0 +1,52 @@
+"""The same inputs give the same digest, on every build and from every copy of a tree."""
+
+import os
+import random
+import shutil
+from pathlib import Path
+
+from tests.conftest import Kiln, change_project
+
+
+def test_two_builds_without_cache_are_equal_to_each_other_and_to_the_cached_one(
+    kiln: Kiln, tree: Path
+) -> None:
+    cached = kiln("build", "--output", "json", cwd=tree)
+    assert cached.code == 0, cached.err
+    twice = kiln("build", "--check-reproducible", "--output", "json", cwd=tree)
+    assert twice.code == 0, twice.err
+    assert twice.json()["digest"] == cached.json()["digest"]
+
+
+def copy_shuffled(tree: Path, target: Path) -> None:
+    """The same files, made in another order, with other times and another umask."""
+    files = [path for path in tree.rglob("*") if path.is_file() or path.is_symlink()]
+    random.Random(7).shuffle(files)
+    for path in files:
+        copy = target / path.relative_to(tree)
+        copy.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        shutil.copyfile(path, copy, follow_symlinks=False)
+        if not copy.is_symlink():
+            copy.chmod(0o700 if os.access(path, os.X_OK) and path.stat().st_mode & 0o111 else 0o600)
+            os.utime(copy, (1_700_000_000, 1_700_000_000))
+
+
+def test_a_copy_elsewhere_with_other_times_modes_and_order_gives_the_same_digest(
+    kiln: Kiln, tree: Path, tmp_path: Path
+) -> None:
+    copy_shuffled(tree, tmp_path / "an other place")
+    first = kiln("build", "--output", "json", cwd=tree)
+    other = kiln("build", "--output", "json", cwd=tmp_path / "an other place")
+    assert first.code == 0, first.err
+    assert other.code == 0, other.err
+    assert other.json()["digest"] == first.json()["digest"]
+    assert other.json()["content_version"] == first.json()["content_version"]
+
+
+def test_files_that_differ_are_named(kiln: Kiln, tree: Path) -> None:
+    hook = "head -c 16 /dev/urandom | base64 > app/code/Kiln/Sample/random.txt"
+    change_project(tree, hooks={"before_compile": [hook]})
+    ended = kiln("build", "--check-reproducible", cwd=tree)
+    assert ended.code == 16, ended.err
+    assert "app/code/Kiln/Sample/random.txt: content" in ended.err
+    assert "Traceback" not in ended.err
