@@ -81,3 +81,15 @@ class SignatureError(KilnError):
     """An image is not signed by the configured key."""
 
     exit_code = 18
+
+
+class SecretError(KilnError):
+    """A secret is missing, empty or not plausible, or cannot be read, written or delivered."""
+
+    exit_code = 19
+
+
+class StackError(KilnError):
+    """A development system does not come up, or is not there."""
+
+    exit_code = 20

@@ -3,7 +3,7 @@
 import hashlib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from builder.errors import ProjectFileError
@@ -19,18 +19,24 @@ class Settings:
 
     Attributes:
         env: the environment, passed on to client programs.
-        cache: KILN_CACHE, or `kiln` in the user's cache folder.
+        cache: KILN_CACHE, or `kiln` in the user's cache folder; may be removed at any time.
+        state: KILN_STATE, or `kiln` in the user's state folder; what is remembered on this host.
         epoch: SOURCE_DATE_EPOCH, or Kiln's own.
     """
 
-    env: Mapping[str, str]
+    # A dataclass shows its fields, and variables may hold secrets.
+    env: Mapping[str, str] = field(repr=False)
     cache: Path
+    state: Path
     epoch: int
 
     def tree_cache(self, project: Project) -> Path:
         """The cache folder of one tree."""
-        name = hashlib.sha256(str(project.root).encode()).hexdigest()[:12]
-        return self.cache / f"{project.file.name}-{name}"
+        return self.cache / _folder_of(project)
+
+    def tree_state(self, project: Project) -> Path:
+        """The state folder of one tree."""
+        return self.state / _folder_of(project)
 
     def registry(self, project: Project | None = None) -> Registry:
         """A client for registries."""
@@ -60,6 +66,11 @@ class Settings:
         return self.env.get(name) or self.env.get(name.upper())
 
 
+def _folder_of(project: Project) -> str:
+    name = hashlib.sha256(str(project.root).encode()).hexdigest()[:12]
+    return f"{project.file.name}-{name}"
+
+
 def read_settings() -> Settings:
     """Read the environment.
 
@@ -68,6 +79,7 @@ def read_settings() -> Settings:
     """
     env = dict(os.environ)
     base = env.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    state = env.get("XDG_STATE_HOME") or str(Path.home() / ".local/state")
     epoch = env.get("SOURCE_DATE_EPOCH", "")
     if epoch and not epoch.isdigit():
         raise ProjectFileError(
@@ -78,5 +90,6 @@ def read_settings() -> Settings:
     return Settings(
         env=env,
         cache=Path(env.get("KILN_CACHE") or Path(base) / "kiln").resolve(),
+        state=Path(env.get("KILN_STATE") or Path(state) / "kiln").resolve(),
         epoch=int(epoch) if epoch else DEFAULT_EPOCH,
     )
