@@ -29,7 +29,7 @@ from builder.magento.shop import (
     Shop,
     exclusion_for,
     inspect_shop,
-    read_kept_paths,
+    read_lock,
     refuse_problems,
 )
 from builder.plan.build import BuildPlan, Inputs, name_inputs, plan_build
@@ -59,7 +59,7 @@ def read_tree(project: Project, settings: Settings) -> Tree:
     excluded = exclusion_for(
         project,
         installed.read_bytes() if installed.is_file() else None,
-        read_kept_paths(project.root),
+        read_lock(project.root),
     )
     return scan_tree(
         project.root, excluded, HashIndex(settings.tree_cache(project) / "hashes.json")
@@ -71,7 +71,7 @@ def prepare(project: Project, settings: Settings) -> Prepared:
     tree = read_tree(project, settings)
     shop, report = inspect_shop(project, tree)
     refuse_problems(report)
-    base = _resolve_base(project, shop, settings)
+    base = resolve_base(project, shop.suite, settings)
     plan = plan_build(
         project,
         shop,
@@ -85,11 +85,11 @@ def prepare(project: Project, settings: Settings) -> Prepared:
     return Prepared(project, shop, report, plan, rendered, name_inputs(whole, rendered.dockerfile))
 
 
-def _resolve_base(project: Project, shop: Shop, settings: Settings) -> str:
+def resolve_base(project: Project, suite: str | None, settings: Settings) -> str:
     """The base image by digest, so that one build has one base."""
     name = project.file.base.image
     made = name == "auto"
-    reference = base_reference(shop.suite or "") if made else ImageReference.parse(name)
+    reference = base_reference(suite or "") if made else ImageReference.parse(name)
     if reference.digest:
         return str(reference)
     try:

@@ -8,7 +8,7 @@ from types import FrameType
 import click
 
 from builder import __version__
-from builder.cli import build, host, image, project
+from builder.cli import build, config, dev, host, image, project, secrets
 from builder.cli.output import print_error
 from builder.errors import KilnError
 
@@ -31,7 +31,8 @@ def cli(context: click.Context, project_path: Path) -> None:
     \b
     Exit codes: 0 done, 2 wrong usage, 10 kiln.yaml, 11 the tree, 12 this host,
     13 the registry, 14 a build step, 15 another build is running, 16 not
-    reproducible, 17 disk full, 18 signature, 130 interrupted.
+    reproducible, 17 disk full, 18 signature, 19 a secret,
+    20 a development system, 130 interrupted.
     """
     context.obj = project_path
 
@@ -44,9 +45,12 @@ for command in (
     project.schema,
     host.setup,
     host.doctor,
+    dev.dev,
     image.inspect,
     image.sbom,
     image.verify,
+    secrets.secrets,
+    config.config,
 ):
     cli.add_command(command)
 

@@ -145,6 +145,19 @@ class ComposerLock:
         )
         return tuple(sorted({path for path in named if is_excluded(path)}))
 
+    def path_folders(self, *, dev: bool) -> Mapping[str, str]:
+        """The folders in the tree that path repositories take packages from, by package name.
+
+        Args:
+            dev: those that only `require-dev` needs, or the others.
+        """
+        return {
+            package.name: folder
+            for package in self.packages
+            if package.dev is dev and package.dist_type == "path"
+            if (folder := _tree_path(package.dist_url))
+        }
+
     def dist_hosts(self) -> tuple[str, ...]:
         """The hosts that `composer install --no-dev` fetches from, sorted, lower case.
 

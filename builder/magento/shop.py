@@ -22,14 +22,32 @@ from builder.magento.composer_lock import (
 from builder.magento.config_php import CONFIG_PHP, ConfigPhp, read_config_php
 from builder.magento.finding import Finding
 from builder.magento.locales import is_locale, nearest_locales
+from builder.magento.module_files import locate_modules
 from builder.magento.paths import is_excluded
-from builder.magento.type_pool import TypePool, load_core_type_pool, read_type_pool
+from builder.magento.type_pool import TypePool, read_tree_type_pool
 from builder.magento.versions import load_versions
+from builder.project.environments import secret_folders
 from builder.project.loading import Project
 from builder.project.tree import Tree
 
 INSTALLED_JSON = "vendor/composer/installed.json"
 _DUMP = "run `bin/magento app:config:dump scopes themes` on a development system and commit it"
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """What a shop runs on.
+
+    Attributes:
+        php_packages: Debian packages with PHP, its extensions and nginx.
+        suite: the Debian release that carries the PHP version; None where none does.
+    """
+
+    edition: str
+    version: str
+    php_version: str
+    php_packages: tuple[str, ...]
+    suite: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,27 +85,39 @@ class Report:
 
 
 def exclusion_for(
-    project: Project, installed_json: bytes | None, kept: tuple[str, ...]
+    project: Project, installed_json: bytes | None, lock: ComposerLock | None
 ) -> Callable[[str], bool]:
     """Which paths of the tree stay out of the image.
 
     Args:
         project: for `build.exclude`, and for the secrets that lie in the tree.
         installed_json: vendor/composer/installed.json, for the development packages.
-        kept: folders that packages load classes from although they are named like tests.
+        lock: for the sources of development packages, and for folders that packages load classes
+            from although they are named like tests.
     """
     own = pathspec.GitIgnoreSpec.from_lines(project.file.build.exclude)
-    developing = frozenset(
-        f"{path}/"
-        for path in (parse_installed(installed_json).dev_paths() if installed_json else ())
-    )
     has_own = bool(project.file.build.exclude)
-    kept_out = developing | _secret_files(project)
+    kept = lock.autoload_paths() if lock else ()
+    developing = [
+        *(parse_installed(installed_json).dev_paths() if installed_json else ()),
+        *(lock.path_folders(dev=True).values() if lock else ()),
+    ]
+    kept_out = {
+        *(f"{path}/" for path in developing),
+        *_secret_files(project),
+        *_secret_folders(project),
+    }
 
     def excluded(path: str) -> bool:
         return is_excluded(path, kept) or path in kept_out or (has_own and own.match_file(path))
 
     return excluded
+
+
+def _secret_folders(project: Project) -> frozenset[str]:
+    """Folders of run-time secrets; each also as the link that it may be."""
+    named = [posixpath.relpath(one, project.root) for one in secret_folders(project.root)]
+    return frozenset(form for one in named for form in (one, f"{one}/"))
 
 
 def _secret_files(project: Project) -> frozenset[str]:
@@ -99,8 +129,8 @@ def _secret_files(project: Project) -> frozenset[str]:
     return frozenset(posixpath.relpath(project.root / one, project.root) for one in named if one)
 
 
-def read_kept_paths(root: Path) -> tuple[str, ...]:
-    """Folders that packages of composer.lock load classes from although named like tests.
+def read_lock(root: Path) -> ComposerLock | None:
+    """composer.json and composer.lock of a tree, or None where one of them is missing.
 
     Raises:
         TreeError: composer.json or composer.lock cannot be read.
@@ -109,8 +139,31 @@ def read_kept_paths(root: Path) -> tuple[str, ...]:
         texts = [(root / name).read_bytes() for name in ("composer.json", "composer.lock")]
     except OSError:
         # inspect_shop says so, with all else that is wrong.
-        return ()
-    return parse_lock(*texts).autoload_paths()
+        return None
+    return parse_lock(*texts)
+
+
+def inspect_platform(project: Project, lock: ComposerLock) -> Platform:
+    """What a shop runs on, from composer.lock and kiln.yaml alone.
+
+    Raises:
+        TreeError: Kiln does not know the version, or nothing carries the PHP that it needs.
+    """
+    edition, version = _product(project, lock)
+    php_version, suite = _php(project, edition, version)
+    extensions = {*lock.extensions, *project.file.php.extensions, "opcache", "pcntl"}
+    return Platform(
+        edition=edition,
+        version=version,
+        php_version=php_version,
+        php_packages=(
+            *load_versions().php_packages(php_version, sorted(extensions)),
+            f"php{php_version}-cli",
+            f"php{php_version}-fpm",
+            "nginx-light",
+        ),
+        suite=suite,
+    )
 
 
 def inspect_shop(project: Project, tree: Tree) -> tuple[Shop, Report]:
@@ -126,7 +179,7 @@ def inspect_shop(project: Project, tree: Tree) -> tuple[Shop, Report]:
     composer_lock = _required(tree, paths, "composer.lock", "run `composer update` and commit it")
     config = read_config_php(_required(tree, paths, CONFIG_PHP, _DUMP))
     lock = parse_lock(composer_json, composer_lock)
-    edition, version = _product(project, lock)
+    platform = inspect_platform(project, lock)
     has_vendor = "vendor/autoload.php" in paths and INSTALLED_JSON in paths
     problems: list[Finding] = list(check_lock(composer_json, composer_lock))
     warnings: list[Finding] = list(config.findings)
@@ -136,31 +189,32 @@ def inspect_shop(project: Project, tree: Tree) -> tuple[Shop, Report]:
             problems.append(
                 Finding("the tree has vendor/ but no bin/magento", "bin", "run `composer install`")
             )
+    # Where vendor/ has a copy of a package, nothing is loaded from the folder that it came from.
+    copied = tuple(
+        f"{folder}/"
+        for name, folder in lock.path_folders(dev=False).items()
+        if f"vendor/{name}/composer.json" in paths
+    )
     registered = read_components(
-        (path, tree.read(path)) for path in sorted(paths) if path.endswith("registration.php")
+        (path, tree.read(path))
+        for path in sorted(paths)
+        if path.endswith("registration.php") and not path.startswith(copied)
     )
     components = registered.all
     warnings += registered.findings
     problems += check_modules(config, components, has_vendor)
     problems += check_scopes(config)
     problems += check_themes(project, config, components, has_vendor)
-    pool = _type_pool(tree, paths, has_vendor)
+    pool = read_tree_type_pool(tree, locate_modules(config.enabled_modules(), components))
     problems += check_sensitive(config, pool)
     warnings += warn_environment(config, pool)
     problems += _check_files(project, tree)
-    php_version, suite = _php(project, edition, version)
-    extensions = {*lock.extensions, *project.file.php.extensions, "opcache", "pcntl"}
     shop = Shop(
-        edition=edition,
-        version=version,
-        php_version=php_version,
-        php_packages=(
-            *load_versions().php_packages(php_version, sorted(extensions)),
-            f"php{php_version}-cli",
-            f"php{php_version}-fpm",
-            "nginx-light",
-        ),
-        suite=suite,
+        edition=platform.edition,
+        version=platform.version,
+        php_version=platform.php_version,
+        php_packages=platform.php_packages,
+        suite=platform.suite,
         has_vendor=has_vendor,
         packages=tuple(package for package in lock.packages if not package.dev),
         composer_inputs=_composer_inputs(project, paths, composer_json),
@@ -336,12 +390,6 @@ def _php(project: Project, edition: str, version: str) -> tuple[str, str | None]
             hint="set base.image to a Debian-based image whose package sources have it",
         )
     return wanted, table.debian.get(wanted)
-
-
-def _type_pool(tree: Tree, paths: frozenset[str], has_vendor: bool) -> TypePool:
-    files = ((path, tree.read(path)) for path in sorted(paths) if path.endswith("/di.xml"))
-    read = read_type_pool(files)
-    return read if has_vendor else load_core_type_pool() | read
 
 
 def _check_files(project: Project, tree: Tree) -> Iterator[Finding]:

@@ -115,6 +115,14 @@ class VersionTable:
             hint=f"use a release of Mage-OS {', '.join(p for p in self.mage_os if '.' not in p)}",
         )
 
+    def magento_version(self, edition: Edition, version: str) -> str:
+        """The Magento version that an edition's version behaves as: for Mage-OS its line's name.
+
+        Raises:
+            TreeError: the version is of no line in the table.
+        """
+        return self.line_of(edition, version).name if edition == "mage-os" else version
+
     def supported_php(self, edition: Edition, version: str) -> tuple[str, ...]:
         """The PHP versions an edition's version is supported on, lowest first.
 

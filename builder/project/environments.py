@@ -1,5 +1,6 @@
 """environments/<name>.yaml and its parents -> `Environment`."""
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,32 @@ class Environment:
 def environment_names(root: Path) -> tuple[str, ...]:
     """The environments of a shop, sorted; abstract ones as well."""
     return tuple(sorted(path.stem for path in (root / FOLDER).glob("*.yaml")))
+
+
+def secret_folders(root: Path) -> tuple[Path, ...]:
+    """Folders that environments take secrets from, wherever they lie, for a build to leave out.
+
+    Each file is read by itself, whether or not its settings are right.
+
+    Raises:
+        ProjectFileError: a file is no YAML, or a folder is the shop's own root.
+    """
+    found: set[Path] = set()
+    for name in environment_names(root):
+        shown = f"{FOLDER}/{name}.yaml"
+        value, marks = read_yaml((root / FOLDER / f"{name}.yaml").read_bytes(), shown)
+        source = value.get("secrets")
+        directory = source.get("directory") if isinstance(source, dict) else None
+        if isinstance(directory, str):
+            folder = Path(os.path.normpath(root / directory))
+            if root.resolve() in (folder, folder.resolve()):
+                raise ProjectFileError(
+                    "secrets must not lie in the shop's root, which is what an image is built of",
+                    where=str(mark_of(marks, ("secrets", "directory"))),
+                    hint="name a folder of their own, best outside of the tree",
+                )
+            found |= {folder, folder.resolve()}
+    return tuple(sorted(found))
 
 
 def load_environment(root: Path, name: str) -> Environment:

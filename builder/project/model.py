@@ -209,6 +209,33 @@ class Sign(_Model):
     password: SecretSource | None = Field(None, description="The private key's password.")
 
 
+class DevelopmentImages(_Model):
+    """Images for the services of a development system, where Docker Hub or the like is at hand."""
+
+    database: StrictStr | None = Field(None, description="E.g. mariadb:10.6.")
+    cache: StrictStr | None = Field(None, description="E.g. valkey/valkey:8.1 or redis:7.2.")
+    queue: StrictStr | None = Field(None, description="E.g. rabbitmq:3.13-management.")
+    mail: StrictStr | None = Field(
+        None, description="E.g. axllent/mailpit; takes mail at port 1025, shows it at 8025."
+    )
+    search: StrictStr | None = Field(
+        None,
+        description=(
+            "E.g. opensearchproject/opensearch:2.19.0. Without one there is no search engine, and "
+            "the modules that need it are off in the development system alone."
+        ),
+    )
+
+
+class Development(_Model):
+    """The development system, `kiln dev`."""
+
+    images: DevelopmentImages = Field(
+        DevelopmentImages(),
+        description="A service that is not named here runs from Debian's packages.",
+    )
+
+
 class ProjectFile(_Model):
     """kiln.yaml: everything Kiln needs to know about a shop."""
 
@@ -227,3 +254,4 @@ class ProjectFile(_Model):
     hooks: Hooks = Hooks()
     build: Build = Build()
     sign: Sign = Sign()
+    development: Development = Development()

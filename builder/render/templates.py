@@ -5,19 +5,24 @@ from pathlib import Path
 
 import jinja2
 
-_PACKAGED = Path(__file__).parent.parent / "dockerfiles"
-_CHECKOUT = Path(__file__).parent.parent.parent / "dockerfiles"
+from builder.magento.env_tree import EnvValue, SecretRef
+
+_PACKAGE = Path(__file__).parent.parent
+_CHECKOUT = _PACKAGE.parent
 
 
-def template_folder() -> Path:
-    """Where the templates lie: in the installed package, or in the checkout."""
-    return _PACKAGED if _PACKAGED.is_dir() else _CHECKOUT
+def template_folder(name: str = "dockerfiles") -> Path:
+    """Where templates lie: in the installed package, or in the checkout."""
+    packaged = _PACKAGE / name
+    return packaged if packaged.is_dir() else _CHECKOUT / name
 
 
 def template_environment() -> jinja2.Environment:
     """Jinja2 over the templates; a name that is not given is an error."""
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(template_folder()),
+        loader=jinja2.FileSystemLoader(
+            [template_folder(name) for name in ("dockerfiles", "compose", "shop")]
+        ),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -25,9 +30,11 @@ def template_environment() -> jinja2.Environment:
         autoescape=False,
     )
     environment.filters["json"] = quote_json
+    environment.filters["compose"] = quote_compose
     environment.filters["copy_form"] = quote_copy
     environment.filters["run_form"] = quote_run
     environment.filters["php_string"] = quote_php
+    environment.filters["php_value"] = write_php
     environment.filters["php_list"] = lambda values: f"[{', '.join(map(quote_php, values))}]"
     return environment
 
@@ -35,6 +42,11 @@ def template_environment() -> jinja2.Environment:
 def quote_json(value: object) -> str:
     """A value as JSON on one line; a Dockerfile's double-quoted word, too, if it has no `$`."""
     return json.dumps(value, ensure_ascii=False)
+
+
+def quote_compose(value: object) -> str:
+    """A value in a compose file, in which `$` would begin a variable even inside of quotes."""
+    return quote_json(value).replace("$", "$$")
 
 
 def quote_run(command: str, prefix: str = "") -> str:
@@ -56,3 +68,35 @@ def _literal(path: str) -> str:
 def quote_php(value: str) -> str:
     """Text as a single-quoted PHP string, in which only the backslash and the quote are special."""
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+_SECRET_READERS = {"value": "$secret", "crypt_key": "$cryptKey", "cache_id_salt": "$cacheIdSalt"}
+
+
+def write_php(value: EnvValue, depth: int = 0) -> str:
+    """A value as PHP text; arrays over several lines, indented by `depth` times four spaces.
+
+    A secret is a call of the closure that reads it.
+
+    Raises:
+        TypeError: PHP has no literal for it.
+    """
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "true" if value else "false"
+        case int():
+            return str(value)
+        case str():
+            return quote_php(value)
+        case SecretRef():
+            return f"{_SECRET_READERS[value.use]}({quote_php(value.name)})"
+        case dict():
+            indent = "    " * (depth + 1)
+            lines = [
+                f"{indent}{write_php(key)} => {write_php(below, depth + 1)},\n"
+                for key, below in value.items()
+            ]
+            return f"[\n{''.join(lines)}{'    ' * depth}]" if lines else "[]"
+    raise TypeError(f"no PHP literal for {type(value).__name__}")

@@ -1,8 +1,10 @@
 """Plans for tests, with every value that a test does not care about."""
 
+from pathlib import Path
 from typing import Any
 
 from builder.plan.build import BuildPlan, InputGroup, make_group, plan_static
+from builder.plan.development import DevelopmentPlan, Ports
 from builder.project.model import Static
 from builder.project.tree import Entry
 
@@ -43,3 +45,26 @@ def make_plan(**changes: Any) -> BuildPlan:
         "epoch": 1577836800,
     }
     return BuildPlan(**{**values, **changes})
+
+
+def make_development_plan(**changes: Any) -> DevelopmentPlan:
+    values: dict[str, Any] = {
+        "name": "sample-dev-0123abcd",
+        "shop_name": "sample",
+        "root": Path("/home/mia/shop"),
+        "state": Path("/home/mia/.cache/kiln/sample/dev"),
+        "uid": 1000,
+        "gid": 1000,
+        "base": BASE,
+        "mirror": None,
+        "php_version": "8.2",
+        "php_memory_limit": "768M",
+        "debian_packages": ("nginx-light", "php8.2-cli", "php8.2-fpm"),
+        "database_version": "10.6.18-MariaDB",
+        "images": {},
+        "readable": {},
+        "secrets_id": "5ecre75",
+        "ports": Ports.block(20000),
+        "xdebug": False,
+    }
+    return DevelopmentPlan(**{**values, **changes})

@@ -98,11 +98,46 @@ def test_an_unknown_encoding_is_refused() -> None:
 
 def test_the_core_entries_are_those_of_magento_2_4_7() -> None:
     pool = load_core_type_pool()
-    assert len(pool.sensitive) == 124
+    # 124 of TypePool, 5 of ExcludeList.
+    assert len(pool.sensitive) == 129
+    assert "payment/braintree/private_key" in pool.sensitive
     assert "carriers/ups/password" in pool.sensitive
     assert "web/unsecure/base_url" in pool.environment
     assert "catalog/search/engine" not in pool.sensitive | pool.environment
     assert pool.declared_in("carriers/ups/password") == "vendor/magento/module-ups/etc/di.xml"
+
+
+def test_the_core_entries_can_be_those_of_some_modules_alone() -> None:
+    pool = load_core_type_pool(frozenset({"Magento_Ups", "Acme_Kit"}))
+    assert {path.split("/")[1] for path in pool.sensitive} == {"ups"}
+    assert "carriers/ups/password" in pool.sensitive
+    assert "web/unsecure/base_url" not in pool.environment
+    assert load_core_type_pool(frozenset()).sensitive == frozenset()
+
+
+def test_what_the_exclude_list_names_is_sensitive() -> None:
+    name = "Magento\\Config\\Model\\Config\\Export\\ExcludeList"
+    items = [("a/b/c", "1"), ("a/b/d", "0"), ("a/b/e", "false")]
+    pool = read_type_pool([(NAME, di_xml("configs", *items, type_name=name))])
+    # ExcludeList asks for a value that is not empty, and `false` is a text.
+    assert pool.sensitive == {"a/b/c", "a/b/e"}
+
+
+def test_an_item_without_a_value_leaves_the_value_that_is_there() -> None:
+    first = (NAME, di_xml("sensitive", ("acme/kit/key", "1")))
+    second = ("later/di.xml", di_xml("sensitive", ("acme/kit/key", "")))
+    pool = read_type_pool([first, second])
+    assert pool.sensitive == {"acme/kit/key"}
+    assert pool.declared_in("acme/kit/key") == f"{NAME}:4"
+
+
+def test_the_place_is_the_items_and_not_that_of_a_comment() -> None:
+    content = (
+        di_xml("sensitive", ("acme/kit/key", "1"))
+        .replace(b'<item name="acme', b'<!-- "acme/kit/key" -->\n<item name=\'acme')
+        .replace(b'key" xsi', b"key' xsi")
+    )
+    assert read_type_pool([(NAME, content)]).declared_in("acme/kit/key") == f"{NAME}:5"
 
 
 def test_two_pools_join() -> None:

@@ -8,7 +8,12 @@ from hypothesis import strategies as st
 
 from builder.errors import ProjectFileError
 from builder.project.environment import Secret
-from builder.project.environments import environment_names, load_environment, merge_values
+from builder.project.environments import (
+    environment_names,
+    load_environment,
+    merge_values,
+    secret_folders,
+)
 
 BASE: dict[str, Any] = {
     "abstract": True,
@@ -108,6 +113,22 @@ def test_a_wrong_path_an_unknown_key_and_a_missing_source_are_named(root: Path) 
     assert "section/group/field" in problem(root, "bad")
     write(root, "bad", {**BASE, "abstract": False})
     assert "where secrets come from" in problem(root, "bad")
+
+
+def test_the_folders_of_secrets_are_found_in_whatever_state_the_files_are(root: Path) -> None:
+    (root / "real").mkdir()
+    (root / "vault").symlink_to("real")
+    write(root, "staging", {"secrets": {"directory": "./vault/"}, "unknown": 1})
+    write(root, "testing", {"secrets": {"env_prefix": "X_"}})
+    assert secret_folders(root) == (Path("/etc/kiln/secrets"), root / "real", root / "vault")
+
+
+@pytest.mark.parametrize("directory", [".", "", "environments/.."])
+def test_secrets_in_the_shops_root_are_refused(root: Path, directory: str) -> None:
+    write(root, "bad", {"secrets": {"directory": directory}})
+    with pytest.raises(ProjectFileError, match="must not lie in the shop's root") as caught:
+        secret_folders(root)
+    assert caught.value.where.startswith("environments/bad.yaml:")
 
 
 VALUES = st.recursive(

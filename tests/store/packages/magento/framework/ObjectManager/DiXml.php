@@ -104,6 +104,10 @@ class DiXml
      */
     public static function merge(array $old, array $new): array
     {
+        if (($new['_v_'] ?? null) === '' && is_string($old['_v_'] ?? null)) {
+            // Magento merges nodes: one without text leaves the text that is there.
+            return $old;
+        }
         if (!isset($old['_vac_'], $new['_vac_'])) {
             return $new;
         }

@@ -9,10 +9,13 @@ namespace Magento\Framework\Setup\Patch;
  */
 interface PatchInterface
 {
-    public function apply(): void;
+    /**
+     * @return mixed
+     */
+    public function apply();
 
     /**
      * @return string[] classes of the patches that must come first
      */
-    public static function getDependencies(): array;
+    public static function getDependencies();
 }

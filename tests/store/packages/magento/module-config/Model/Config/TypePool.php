@@ -24,7 +24,7 @@ class TypePool
 
     public function isPresent(string $path, string $type): bool
     {
-        return !empty(($type === self::TYPE_SENSITIVE ? $this->sensitive : $this->environment)[$path]);
+        return in_array($path, $this->getPaths($type), true);
     }
 
     /**
@@ -32,6 +32,9 @@ class TypePool
      */
     public function getPaths(string $type): array
     {
-        return array_keys(array_filter($type === self::TYPE_SENSITIVE ? $this->sensitive : $this->environment));
+        return array_keys(array_filter(
+            $type === self::TYPE_SENSITIVE ? $this->sensitive : $this->environment,
+            static fn (mixed $value): bool => filter_var($value, FILTER_VALIDATE_BOOLEAN)
+        ));
     }
 }

@@ -1,0 +1,107 @@
+"""DevelopmentPlan -> Dockerfiles, the files that they copy in, and the compose file. Pure."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import jinja2
+
+from builder.plan.development import DATABASE, QUEUE_USER, SECRETS, DevelopmentPlan
+from builder.render.dockerfile import TOOL_PACKAGES
+from builder.render.templates import template_environment, template_folder
+
+_FOLDER = "development"
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedImage:
+    """One service's image, before it is built.
+
+    Attributes:
+        service: also the Dockerfile's last stage.
+        dockerfile: the text.
+        contents: what it copies from the context `src-kiln`, by path.
+        name: of the image. Equal texts have equal names, so stacks share images.
+    """
+
+    service: str
+    dockerfile: str
+    contents: Mapping[str, bytes]
+
+    @property
+    def name(self) -> str:
+        hasher = hashlib.sha256(self.dockerfile.encode())
+        for path, content in sorted(self.contents.items()):
+            hasher.update(b"\0" + path.encode() + b"\0" + content)
+        return f"kiln-dev-{self.service}:{hasher.hexdigest()[:16]}"
+
+
+def render_images(plan: DevelopmentPlan) -> tuple[RenderedImage, ...]:
+    """The images that Kiln makes for a plan."""
+    environment = template_environment()
+    values = {"plan": plan, "tool_packages": TOOL_PACKAGES}
+    return tuple(
+        RenderedImage(
+            service,
+            environment.get_template(f"{_FOLDER}/{service}.Dockerfile.j2").render(values),
+            _contents(environment, values, service, plan.php_version),
+        )
+        for service in plan.built
+    )
+
+
+def render_compose(plan: DevelopmentPlan) -> str:
+    """The compose file of a stack."""
+    built = {image.service: image.name for image in render_images(plan)}
+    return (
+        template_environment()
+        .get_template("development.yaml.j2")
+        .render(
+            plan=plan,
+            images={**built, **plan.images},
+            secrets=SECRETS,
+            database=DATABASE,
+            queue_user=QUEUE_USER,
+        )
+    )
+
+
+def _contents(
+    environment: jinja2.Environment, values: Mapping[str, object], service: str, php_version: str
+) -> dict[str, bytes]:
+    def rendered(name: str) -> bytes:
+        return environment.get_template(f"{_FOLDER}/{name}").render(values).encode()
+
+    def plain(name: str) -> bytes:
+        return (template_folder() / name).read_bytes()
+
+    if service == "database":
+        return {"usr/local/bin/kiln-database": plain(f"{_FOLDER}/kiln-database")}
+    if service == "mail":
+        return {"usr/local/bin/kiln-mail": plain(f"{_FOLDER}/kiln-mail")}
+    if service == "queue":
+        return {
+            "usr/local/bin/kiln-queue": plain(f"{_FOLDER}/kiln-queue"),
+            "etc/rabbitmq/enabled_plugins": plain(f"{_FOLDER}/enabled_plugins"),
+            "etc/rabbitmq/conf.d/10-kiln.conf": plain(f"{_FOLDER}/rabbitmq.conf"),
+        }
+    if service == "web":
+        ini = plain(f"{_FOLDER}/php.ini")
+        scripts = ("kiln-magento", "kiln-state", "kiln-switch-off")
+        return {
+            # The stage `tools` is that of the image and copies this in.
+            "build/composer/config.json": plain("build/composer/config.json"),
+            "development/etc/kiln/nginx.conf": plain(f"{_FOLDER}/nginx.conf"),
+            "development/etc/kiln/php-fpm.conf": rendered("php-fpm.conf.j2"),
+            "development/etc/kiln/xdebug/xdebug.ini": plain(f"{_FOLDER}/xdebug.ini"),
+            f"development/etc/php/{php_version}/cli/conf.d/99-kiln.ini": ini,
+            f"development/etc/php/{php_version}/fpm/conf.d/99-kiln.ini": ini,
+            "development/usr/local/bin/kiln-development": rendered("kiln-development.j2"),
+            "development/usr/local/bin/kiln-health": plain("runtime/kiln-health"),
+            "development/usr/local/lib/kiln/put-secrets.php": plain(f"{_FOLDER}/put-secrets.php"),
+            **{
+                f"development/usr/local/bin/{script}": plain(f"{_FOLDER}/{script}")
+                for script in scripts
+            },
+        }
+    return {}
