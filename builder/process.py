@@ -66,3 +66,22 @@ def run(
         done.stdout.decode("utf-8", "replace"),
         done.stderr.decode("utf-8", "replace"),
     )
+
+
+class Attached(Protocol):
+    """Runs one program at the user's terminal and gives its exit status back."""
+
+    def __call__(self, argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> int: ...
+
+
+def attach(argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> int:
+    """Run a program without a shell, with this process's own input and output.
+
+    Args:
+        argv: program and arguments.
+        env: the whole environment; None passes on the process's own.
+
+    Raises:
+        FileNotFoundError: the program is not installed.
+    """
+    return subprocess.call(list(argv), env=None if env is None else dict(env))

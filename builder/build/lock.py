@@ -13,10 +13,14 @@ from builder.errors import BusyError
 
 
 @contextlib.contextmanager
-def hold_build_lock(path: Path) -> Iterator[None]:
+def hold_build_lock(path: Path, busy: str = "this tree is being built already") -> Iterator[None]:
     """Hold the lock file while the block runs.
 
     The kernel lets go of it when the process ends, however it ends: there is no stale lock.
+
+    Args:
+        path: the lock file.
+        busy: what it means that another process holds it.
 
     Raises:
         BusyError: another process holds it; the message says which and since when.
@@ -32,7 +36,7 @@ def hold_build_lock(path: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise BusyError(
-                f"this tree is being built already{_holder(path)}",
+                f"{busy}{_holder(path)}",
                 where=str(path),
                 hint="wait for it to end, or stop it",
             ) from None

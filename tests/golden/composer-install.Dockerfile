@@ -49,7 +49,9 @@ RUN set -eux; \
     rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/cache/debconf/*-old /var/lib/dpkg/*-old \
         /var/cache/ldconfig/aux-cache /var/log/* /tmp/* /etc/machine-id /var/lib/dbus/machine-id
 # Composer 2.5 gives its autoloader a random name; config.json there gives a fixed one.
-ENV COMPOSER_ALLOW_SUPERUSER=1 \
+# Wide enough for Composer and Magento to leave their messages whole.
+ENV COLUMNS=500 \
+    COMPOSER_ALLOW_SUPERUSER=1 \
     COMPOSER_HOME=/usr/local/lib/kiln/composer \
     COMPOSER_CACHE_DIR=/var/cache/composer
 COPY --link --from=src-kiln /build/ /usr/local/lib/kiln/

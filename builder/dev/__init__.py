@@ -1,0 +1,1 @@
+"""Development systems: one stack of containers for each source tree, driven by docker compose."""
