@@ -53,8 +53,10 @@ def run_container(
         "ports": {f"{port}/tcp": ("127.0.0.1", None)} if port else {},
         **options,
     }
-    container = engine.containers.run(image, list(command), detach=True, **settings)
+    container = engine.containers.create(image, list(command), detach=True, **settings)
     try:
+        # In here, so that one that does not start is removed as well.
+        container.start()
         container.reload()
         bound = (container.ports.get(f"{port}/tcp") or [{}])[0] if port else {}
         yield Container(container, f"127.0.0.1:{bound.get('HostPort', '')}")

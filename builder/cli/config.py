@@ -1,6 +1,7 @@
 """`kiln config`: settings, from the development systems to the containers of production."""
 
 import difflib
+import posixpath
 import secrets
 from collections.abc import Sequence
 from contextlib import suppress
@@ -37,9 +38,9 @@ from builder.magento.lint_settings import (
     find_plain_secrets,
     findings_of,
     warn_drift,
+    warn_misplaced_types,
     warn_missing,
     warn_system_specific,
-    warn_unread_types,
 )
 from builder.magento.shop import Report
 from builder.magento.shop_settings import KINDS, ShopSettings, read_shop_settings
@@ -51,6 +52,8 @@ from builder.project.tree import Tree
 from builder.render.data_patch import render_data_patch
 from builder.secrets.sources import open_source
 from builder.secrets.value import SecretValue
+
+_AREAS = ("adminhtml", "crontab", "frontend", "graphql", "webapi_rest", "webapi_soap")
 
 
 @click.group()
@@ -153,7 +156,7 @@ def explain(path: Path, setting: str, names: tuple[str, ...], output: str) -> No
 
 
 def _nearest(path: str, shop: ShopSettings, deliveries: Sequence[Delivery]) -> str:
-    known = {*shop.pool.declared, *shop.defaults["default"], *shop.encrypted}
+    known = {*shop.pool.declared, *shop.defaults["default"], *shop.fields}
     known.update(way.path for delivery in deliveries for way in delivery.ways)
     near = difflib.get_close_matches(path, sorted(known), n=1)
     return f"; did you mean {near[0]}?" if near else ""
@@ -164,6 +167,7 @@ def _print_explanation(explained: Explanation) -> None:
     click.echo(f"{explained.path}: {explained.kind}{also}")
     facts = [
         ("declared in", explained.declared),
+        ("field of the Admin in", explained.field),
         ("encrypted by", explained.encrypted),
         ("default", explained.default_where and f"{explained.default!r} {explained.default_where}"),
     ]
@@ -228,13 +232,10 @@ def _inspect(project: Project, tree: Tree, shop: ShopSettings) -> Report:
     warnings = [*warn_system_specific(shop)]
     for warn in (warn_drift, warn_missing):
         warnings += warn(shop, systems)
-    of_areas = [
-        (name, tree.read(name))
-        for directory in shop.modules.directories.values()
-        for area in ("adminhtml", "crontab", "frontend", "graphql", "webapi_rest", "webapi_soap")
-        if (name := f"{directory}/etc/{area}/di.xml") in tree.paths()
-    ]
-    warnings += warn_unread_types(shop, of_areas)
+    for place in ("", *_AREAS):
+        warnings += warn_misplaced_types(
+            shop.modules.read(tree, posixpath.join("etc", place, "di.xml"))
+        )
     return Report(tuple(dict.fromkeys(problems)), tuple(dict.fromkeys(warnings)))
 
 

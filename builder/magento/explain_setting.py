@@ -46,6 +46,7 @@ class Explanation:
         kind: shared, system-specific or sensitive.
         also: the second kind, where modules list it as both; else empty.
         declared: the di.xml that makes it system-specific or sensitive; empty where shared.
+        field: where the Admin's field for it is declared; empty where there is none.
         encrypted: where its field is declared, if Magento keeps its value encrypted.
         default: of config.xml, as shown; None where there is none.
         default_where: where that stands.
@@ -57,6 +58,7 @@ class Explanation:
     kind: Kind
     also: str
     declared: str
+    field: str
     encrypted: str
     default: str | None
     default_where: str
@@ -84,12 +86,13 @@ def explain_setting(path: str, shop: ShopSettings, deliveries: Iterable[Delivery
         kind=_kind_of_service(origins) or shop.kind_of(path),
         also="system-specific" if both else "",
         declared=shop.declared_in(path),
+        field=shop.fields[path].where if path in shop.fields else "",
         encrypted=shop.encrypted.get(path, ""),
         default=None if default is None else default.value or "",
         default_where="" if default is None else default.where,
         known=default is not None
         or path in pool.sensitive | pool.environment
-        or path in shop.encrypted
+        or path in shop.fields
         or any(known == path for _, known in shop.locked)
         or any(one.where or one.locked for one in origins),
         environments=environments,

@@ -1,7 +1,7 @@
 """What is wrong with the settings of a shop and its environments: all of it at once. Pure."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from builder.errors import ProjectFileError
@@ -15,6 +15,7 @@ from builder.project.yaml_file import KeyPath
 
 _OPTIONAL_SERVICES = ("cache", "page_cache", "session", "queue", "search", "varnish")
 _PLACED = re.compile(r"(?P<where>\S+\.ya?ml:\d+) (?P<message>.*)", re.DOTALL)
+_TYPE_POOL = re.compile(rb"""["'](?P<slash>\\?)Magento\\Config\\Model\\Config\\TypePool["']""")
 _LOCK = "`bin/magento config:set --lock-config`"
 
 
@@ -170,21 +171,29 @@ def warn_drift(shop: ShopSettings, systems: Systems) -> Iterator[Finding]:
                 )
 
 
-def warn_unread_types(shop: ShopSettings, files: Sequence[tuple[str, bytes]]) -> Iterator[Finding]:
-    """Entries of TypePool in an area's di.xml, which `app:config:dump` does not read.
+def warn_misplaced_types(files: Iterable[tuple[str, bytes]]) -> Iterator[Finding]:
+    """Entries of TypePool where Magento does not see them, or lets them replace all others.
 
     Args:
-        shop: the settings.
-        files: path and content of the di.xml of areas, e.g. etc/adminhtml/di.xml.
+        files: path and content of di.xml files, those of areas (etc/adminhtml/di.xml) as well.
     """
     for path, content in files:
-        if (at := content.find(b"Magento\\Config\\Model\\Config\\TypePool")) >= 0:
-            yield Finding(
-                "TypePool in an area's di.xml is not seen by `app:config:dump`, and in the area it "
-                "hides all other modules' entries",
-                f"{path}:{content.count(bytes([10]), 0, at) + 1}",
-                "move it to etc/di.xml",
-            )
+        for match in _TYPE_POOL.finditer(content):
+            where = f"{path}:{content.count(bytes([10]), 0, match.start()) + 1}"
+            if match["slash"]:
+                yield Finding(
+                    "with a leading backslash, Magento takes TypePool for another class, and the "
+                    "later of both lists replaces the other: secrets get into dumps",
+                    where,
+                    "write the name without it",
+                )
+            elif not path.endswith("/etc/di.xml"):
+                yield Finding(
+                    "TypePool in an area's di.xml is not seen by `app:config:dump`, and in the "
+                    "area it hides all other modules' entries",
+                    where,
+                    "move it to etc/di.xml",
+                )
 
 
 def findings_of(error: ProjectFileError) -> Iterator[Finding]:

@@ -1,7 +1,8 @@
 """Writes an array as Magento writes app/etc/config.php, byte for byte.
 
 Source: `Magento\\Framework\\App\\DeploymentConfig\\Writer\\PhpFormatter` of 2.4.7-p3, without
-comments, and PHP's var_export.
+comments, and PHP's var_export. Floats alone, which Magento cuts to 14 digits (app/bootstrap.php:
+serialize_precision), are written in full.
 """
 
 from builder.magento.php_array import PhpArray, PhpKey, PhpScalar, PhpValue

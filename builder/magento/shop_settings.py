@@ -10,7 +10,7 @@ from builder.errors import TreeError
 from builder.magento.config_php import CONFIG_PHP, ConfigPhp, Setting, read_config_php
 from builder.magento.config_xml import Default, Defaults, read_cron_groups, read_defaults
 from builder.magento.module_files import EnabledModules, find_enabled_modules
-from builder.magento.system_xml import read_encrypted_fields
+from builder.magento.system_xml import Field, read_fields
 from builder.magento.type_pool import TypePool, read_tree_type_pool
 from builder.project.tree import Tree
 
@@ -28,7 +28,8 @@ class ShopSettings:
         modules: those that are on.
         pool: Magento's own classification.
         defaults: of config.xml, by scope and path.
-        encrypted: where fields are declared that Magento keeps encrypted, by path. Magento
+        fields: of the Admin, by path.
+        encrypted: where values are declared that Magento keeps encrypted, by path. Magento
             itself does not list all of them as sensitive (2.4.7: `system/smtp/password`).
     """
 
@@ -36,6 +37,7 @@ class ShopSettings:
     modules: EnabledModules
     pool: TypePool
     defaults: Defaults
+    fields: Mapping[str, Field]
     encrypted: Mapping[str, str]
 
     def kind_of(self, path: str) -> Kind:
@@ -87,11 +89,13 @@ def read_shop_settings(tree: Tree) -> ShopSettings:
         **defaults["default"],
         **read_cron_groups(modules.read(tree, "etc/cron_groups.xml")),
     }
+    fields = read_fields(_admin_files(tree, modules))
     encrypted = {
         **{path: one.where for path, one in defaults["default"].items() if one.encrypted},
-        **read_encrypted_fields(_admin_files(tree, modules)),
+        **{path: one.where for path, one in fields.items() if one.encrypted},
     }
-    return ShopSettings(config, modules, read_tree_type_pool(tree, modules), defaults, encrypted)
+    pool = read_tree_type_pool(tree, modules)
+    return ShopSettings(config, modules, pool, defaults, fields, encrypted)
 
 
 def _admin_files(tree: Tree, modules: EnabledModules) -> Iterator[tuple[str, bytes]]:

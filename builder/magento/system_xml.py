@@ -1,36 +1,48 @@
-"""Settings that Magento keeps encrypted, from the Admin's fields in etc/adminhtml/system.xml."""
+"""The fields of the Admin's configuration, from etc/adminhtml/system.xml."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
 from builder.magento.config_xml import is_encrypting
 from builder.magento.xml import parse_xml_lines
 
 
-def read_encrypted_fields(files: Iterable[tuple[str, bytes]]) -> Mapping[str, str]:
-    """The configuration paths of encrypted fields, and where each is declared.
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A field of the Admin.
 
-    Such a value is encrypted with one system's crypt key: in config.php it is a secret, and
-    of no use to any other system. An extension may have forgotten to list it in TypePool.
+    Attributes:
+        where: `vendor/.../etc/adminhtml/system.xml:12`.
+        encrypted: its value is encrypted with one system's crypt key: in config.php it is a
+            secret, and of no use to any other system. An extension, as Magento itself, may have
+            forgotten to list it in TypePool.
+    """
+
+    where: str
+    encrypted: bool
+
+
+def read_fields(files: Iterable[tuple[str, bytes]]) -> Mapping[str, Field]:
+    """The fields by configuration path.
 
     Args:
         files: path for messages and content of system.xml files and of those they include.
 
     Raises:
-        TreeError: a file that names such a model is not well-formed XML.
+        TreeError: a file is not well-formed XML.
     """
-    found: dict[str, str] = {}
+    found: dict[str, Field] = {}
     for name, content in files:
-        if b"Encrypted" not in content:
-            continue
         root, lines = parse_xml_lines(content, name)
         # An included file stands below a section that it does not name; its fields count where
         # they say what they are kept as.
         tops = [root] if root.tag == "include" else list(root.iter("section"))
         for top in tops:
             for path, element in _fields(top, top.get("id", "")):
-                if path and is_encrypting(element.findtext("backend_model", "")):
-                    found.setdefault(path, f"{name}:{lines[element]}")
+                encrypted = is_encrypting(element.findtext("backend_model", ""))
+                if path and (path not in found or (encrypted and not found[path].encrypted)):
+                    found[path] = Field(f"{name}:{lines[element]}", encrypted)
     return found
 
 

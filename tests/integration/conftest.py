@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import Kiln
+
 # Debian's packages from the base image that the shop's image has, so that no registry is needed.
 SERVICES = """FROM localhost:5000/kiln/base:bookworm
 RUN export DEBIAN_FRONTEND=noninteractive; \\
@@ -16,6 +18,12 @@ RUN export DEBIAN_FRONTEND=noninteractive; \\
 """
 
 Composer = Callable[..., None]
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Kiln:
+    """Kiln with a cache that no other test uses."""
+    return Kiln(tmp_path / "cache")
 
 
 @pytest.fixture(scope="session")

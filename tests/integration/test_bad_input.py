@@ -125,7 +125,12 @@ def test_all_that_is_wrong_is_said_at_once(tree: Path, refuse: Refuse) -> None:
 def test_a_sensitive_value_in_config_php_is_named_and_not_printed(
     tree: Path, refuse: Refuse, path: str
 ) -> None:
-    """One is sensitive by the shop's own di.xml, the other by Magento's."""
+    """One is sensitive by the shop's own di.xml, the other by that of a module still to come."""
+    edit(
+        tree / "app/etc/config.php",
+        "'Kiln_Sample' => 1",
+        "'Kiln_Sample' => 1, 'Magento_Analytics' => 1",
+    )
     line = set_system_value(tree, path, "canary-of-config")
     ended = refuse(11, f"app/etc/config.php:{line}: ", f"holds the sensitive value {path} ")
     assert "config:sensitive:set" in ended.err

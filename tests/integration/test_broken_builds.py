@@ -13,15 +13,10 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT, Kiln, change_project
+from tests.integration.shop_modules import add_module
 from tests.integration.traces import clients_of, registry_tags, snapshot
 
 WHOLE = {"lock", "hashes.json", "inputs", "image"}
-
-
-@pytest.fixture
-def own(tmp_path: Path) -> Kiln:
-    """Kiln with a cache that no other test uses."""
-    return Kiln(tmp_path / "cache")
 
 
 def left_in(cache: Path) -> set[str]:
@@ -56,10 +51,11 @@ def build_at_a_hook(kiln: Kiln, tree: Path) -> Iterator[tuple["subprocess.Popen[
         build.communicate()
 
 
-def wait_until_gone(program: list[str]) -> None:
+def wait_until_gone(program: list[str], cache: Path) -> None:
+    """Wait until a hook's program and all clients of a cache have ended."""
     until = time.monotonic() + 60
-    while process_of(*program) is not None:
-        assert time.monotonic() < until, f"still running: {program}"
+    while process_of(*program) is not None or clients_of(cache):
+        assert time.monotonic() < until, f"still running: {program}, {clients_of(cache)}"
         time.sleep(0.1)
 
 
@@ -77,8 +73,8 @@ def test_an_interrupted_build_stops_all_it_has_started(
         assert build.returncode == 130
         assert (out, "Traceback" in err) == ("", False)
         assert err.splitlines()[-1].startswith("interrupted")
-        wait_until_gone(program)
-    assert clients_of(own.cache) == []
+        assert clients_of(own.cache) == []
+        wait_until_gone(program, own.cache)
     assert left_in(own.cache) <= WHOLE
     assert list(own.cache.glob("*/image/ingest")) == []
     assert snapshot(tree) == before
@@ -90,14 +86,13 @@ def test_after_an_interrupted_and_a_killed_build_the_next_one_succeeds(
     with build_at_a_hook(own, tree) as (build, program):
         build.send_signal(signal.SIGINT)
         build.communicate(timeout=60)
-    wait_until_gone(program)
+    wait_until_gone(program, own.cache)
     with build_at_a_hook(own, tree) as (build, program):
         build.kill()
         build.communicate(timeout=60)
         assert build.returncode == -signal.SIGKILL
         # Nobody could clear up, but what it had started has ended with it.
-        wait_until_gone(program)
-        assert clients_of(own.cache) == []
+        wait_until_gone(program, own.cache)
     (folder,) = own.cache.iterdir()
     (folder / "image" / "ingest").mkdir(parents=True, exist_ok=True)
     (folder / "image" / "ingest" / "half a layer").write_text("")
@@ -175,23 +170,6 @@ def test_a_disk_that_is_full_is_said_and_not_left_full(
 # -- failing steps ----------------------------------------------------------------------------
 
 
-def add_module(tree: Path, files: dict[str, str]) -> None:
-    """Write the module Acme_Extra into app/code and enable it in config.php."""
-    folder = tree / "app/code/Acme/Extra"
-    declared = {
-        "registration.php": "<?php\nuse Magento\\Framework\\Component\\ComponentRegistrar;\n"
-        "ComponentRegistrar::register(ComponentRegistrar::MODULE, 'Acme_Extra', __DIR__);\n",
-        "etc/module.xml": '<?xml version="1.0"?>\n<config><module name="Acme_Extra"/></config>\n',
-    }
-    for name, text in {**declared, **files}.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text)
-    config = tree / "app/etc/config.php"
-    text = config.read_text()
-    assert "'Kiln_Sample' => 1," in text
-    config.write_text(text.replace("'Kiln_Sample' => 1,", "'Kiln_Sample' => 1, 'Acme_Extra' => 1,"))
-
-
 def fail(kiln: Kiln, tree: Path, *says: str) -> str:
     """Build a tree one of whose steps fails, and see that it ends as it should."""
     before, tags = snapshot(tree), registry_tags(tree)
@@ -237,7 +215,7 @@ OPENS_A_CONNECTION = {
 def test_a_module_that_opens_a_database_connection_is_told_apart(
     own: Kiln, tree: Path, how: str, stage: str, says: str
 ) -> None:
-    add_module(tree, OPENS_A_CONNECTION[how])
+    add_module(tree, "Acme_Extra", OPENS_A_CONNECTION[how])
     fail(
         own,
         tree,

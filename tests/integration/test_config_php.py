@@ -20,6 +20,8 @@ from tests.unit.magento.php_literals import arrays
 # Each value with its type, and whether Magento would have written the same file.
 READ = r"""<?php
 require '/app/app/bootstrap.php';
+// Magento cuts floats to 14 digits where it writes them; Kiln keeps them.
+ini_set('serialize_precision', '-1');
 function typed($value) {
     if (is_array($value)) {
         $entries = [];

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from builder.plan.build import DEFAULT_EPOCH
 from tests.conftest import Kiln, change_project
 
 
@@ -19,9 +20,8 @@ def test_two_builds_without_cache_are_equal_to_each_other_and_to_one_from_the_ca
     # Kiln's own cache is another one, BuildKit's is what the two builds have left.
     cached = Kiln(tmp_path / "other")("build", "--output", "json", cwd=tree)
     assert cached.code == 0, cached.err
-    stages = {stage["name"]: stage for stage in cached.json()["stages"]}
-    assert stages["php"]["cached"]
-    assert stages["compiled"]["cached"]
+    stages = {stage["name"]: stage["cached"] for stage in cached.json()["stages"]}
+    assert stages["compiled"]
     assert cached.json()["digest"] == twice.json()["digest"]
 
 
@@ -55,6 +55,7 @@ def installed_base(kiln: Kiln, tree: Path) -> str:
     """A base image that has the shop's Debian packages, so that no step installs them again."""
     name = f"localhost:5000/kiln-test-php-{os.getpid()}:1"
     argv = ["docker", "buildx", "build", "--target", "php", "--provenance", "false"]
+    argv += ["--build-arg", f"SOURCE_DATE_EPOCH={DEFAULT_EPOCH}"]  # as Kiln does, for the cache
     done = subprocess.run(
         [*argv, "--output", f"type=registry,name={name}", "-"],
         input=kiln("render", cwd=tree).out,

@@ -13,6 +13,7 @@ import requests
 
 from tests.conftest import Kiln, copy_store
 from tests.containers import Container, run_container
+from tests.integration.shop_modules import add_module
 
 CONSUMER = "kiln.sample.cart"
 START_DATABASE = """
@@ -65,18 +66,23 @@ class Backend:
             time.sleep(0.2)
 
     @contextlib.contextmanager
-    def locked(self, table: str) -> Iterator[None]:
-        """Whoever writes to the table meanwhile waits until the block ends."""
+    def locked(self, table: str) -> Iterator[Callable[[], None]]:
+        """Whoever writes to the table waits until the block ends, or what it is given is called."""
         hold = f"LOCK TABLES {table} WRITE; SELECT SLEEP(600)"
         self.database.engine.exec_run(["mariadb", "shop", "-e", hold], detach=True)
         sleeping = (
             "SELECT id FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP(600)%'"
         )
         self.wait_for(sleeping)
+
+        def release() -> None:
+            if holder := self.sql(sleeping):
+                self.sql(f"KILL {holder}")
+
         try:
-            yield
+            yield release
         finally:
-            self.sql(f"KILL {self.sql(sleeping)}")
+            release()
 
 
 def env_php(database: str, redis: str) -> str:
@@ -148,14 +154,7 @@ def image(kiln: Kiln, tmp_path_factory: pytest.TempPathFactory) -> str:
         name=f"kiln-test-roles-{os.getpid()}",
         php={"extensions": ["redis"]},
     )
-    for name, text in BACKGROUND_MODULE.items():
-        path = tree / "app/code/Acme/Background" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    config = tree / "app/etc/config.php"
-    enabled = "'Kiln_Sample' => 1,"
-    assert enabled in config.read_text()
-    config.write_text(config.read_text().replace(enabled, f"{enabled} 'Acme_Background' => 1,"))
+    add_module(tree, "Acme_Background", BACKGROUND_MODULE)
     ended = kiln("build", "--push", "--output", "json", cwd=tree)
     assert ended.code == 0, ended.err
     return str(ended.json()["image"])
@@ -291,13 +290,13 @@ def test_cron_runs_a_job(start: Run, migrated: Backend) -> None:
 def test_a_stop_lets_a_cron_job_finish(start: Run, migrated: Backend, number: str) -> None:
     schedule(migrated, "kiln_sample_tick")
     of_job = "FROM cron_schedule WHERE job_code = 'kiln_sample_tick' AND status"
-    with start("cron") as cron:
-        with migrated.locked("kiln_sample_tick"):
-            migrated.wait_for(f"SELECT COUNT(*) {of_job} = 'running'")
-            running = migrated.sql(f"SELECT schedule_id {of_job} = 'running'")
-            cron.engine.kill(number)
-            cron.engine.reload()
-            assert cron.engine.status == "running"
+    with migrated.locked("kiln_sample_tick") as release, start("cron") as cron:
+        migrated.wait_for(f"SELECT COUNT(*) {of_job} = 'running'")
+        running = migrated.sql(f"SELECT schedule_id {of_job} = 'running'")
+        cron.engine.kill(number)
+        cron.engine.reload()
+        assert cron.engine.status == "running"
+        release()
         assert ended_with(cron) == 0
     assert running in migrated.sql(f"SELECT schedule_id {of_job} = 'success'").splitlines()
     assert migrated.sql(f"SELECT COUNT(*) {of_job} NOT IN ('success', 'pending')") == "0"
@@ -347,14 +346,14 @@ def test_a_stop_lets_a_consumer_finish_its_message(
     start: Run, shop_web: Container, migrated: Backend, number: str
 ) -> None:
     request = f"stopped-{number}"
-    with start("consumer", CONSUMER, environment={"KILN_CONSUMER_PAUSE": "1"}) as consumer:
-        with migrated.locked("kiln_sample_message"):
-            add_to_cart(shop_web, request)
-            in_progress = "SELECT COUNT(*) FROM queue_message_status WHERE status = 3"
-            migrated.wait_for(in_progress)
-            consumer.engine.kill(number)
-            consumer.engine.reload()
-            assert consumer.engine.status == "running"
+    in_progress = "SELECT COUNT(*) FROM queue_message_status WHERE status = 3"
+    add_to_cart(shop_web, request)
+    with migrated.locked("kiln_sample_message") as release, start("consumer", CONSUMER) as consumer:
+        migrated.wait_for(in_progress)
+        consumer.engine.kill(number)
+        consumer.engine.reload()
+        assert consumer.engine.status == "running"
+        release()
         assert ended_with(consumer) == 0
         assert migrated.sql(in_progress) == "0"
     assert migrated.sql(handled(request)) == "1"

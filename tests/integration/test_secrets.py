@@ -53,12 +53,6 @@ def repository(engine: docker.DockerClient, canary: str) -> Iterator[ComposerRep
         yield running
 
 
-@pytest.fixture
-def own(tmp_path: Path) -> Kiln:
-    """Kiln with a cache that no other test uses."""
-    return Kiln(tmp_path / "cache")
-
-
 def forms_of(canary: str) -> list[bytes]:
     """How the value would look, as it is and in a header."""
     login = base64.b64encode(f"{USER}:{canary}".encode())

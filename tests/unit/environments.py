@@ -73,7 +73,8 @@ FULL: dict[str, Any] = {
 
 def make_environment(value: dict[str, Any], name: str = "production") -> Environment:
     """An environment as its file would give it, with the lines of that file."""
-    text = yaml.safe_dump(value, sort_keys=False, allow_unicode=True).encode()
+    # Escaped: PyYAML writes U+0085 as it is, and reads it as a line break.
+    text = yaml.safe_dump(value, sort_keys=False).encode()
     read, marks = read_yaml(text, f"environments/{name}.yaml")
     return Environment(name, validate(EnvironmentFile, read, marks), marks)
 

@@ -176,7 +176,8 @@ class Surroundings:
     def before(self, config: str) -> ShopSettings:
         modules = EnabledModules({}, frozenset())
         read = read_config_php(config.encode())
-        return ShopSettings(read, modules, self.pool, self.defaults, {"acme/mail/password": "x:1"})
+        encrypted = {"acme/mail/password": "system.xml:1"}
+        return ShopSettings(read, modules, self.pool, self.defaults, {}, encrypted)
 
 
 SHOP = Surroundings(

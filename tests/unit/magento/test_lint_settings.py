@@ -14,9 +14,9 @@ from builder.magento.lint_settings import (
     find_plain_secrets,
     findings_of,
     warn_drift,
+    warn_misplaced_types,
     warn_missing,
     warn_system_specific,
-    warn_unread_types,
 )
 from builder.project.environments import load_environment
 from tests.unit.environments import MINIMAL, make_environment, with_services, with_settings
@@ -160,10 +160,18 @@ def test_a_value_that_config_php_has_already_is_warned_of(tmp_path: Path) -> Non
     assert finding.where.startswith("environments/a.yaml:")
 
 
-def test_types_in_an_areas_di_xml_are_warned_of(tmp_path: Path) -> None:
+def test_types_in_an_areas_di_xml_are_warned_of() -> None:
     files = [("a/etc/adminhtml/di.xml", DI.encode()), ("b/etc/adminhtml/di.xml", b"<config/>")]
-    finding = only(warn_unread_types(make_shop(tmp_path), files))
+    finding = only(warn_misplaced_types([*files, ("a/etc/di.xml", DI.encode())]))
     assert finding.where == "a/etc/adminhtml/di.xml:3"
+    assert "area" in finding.message
+
+
+def test_a_leading_backslash_is_warned_of() -> None:
+    content = DI.replace('"Magento', '"\\Magento').encode()
+    finding = only(warn_misplaced_types([("a/etc/di.xml", content)]))
+    assert finding.where == "a/etc/di.xml:3"
+    assert "backslash" in finding.message
 
 
 def test_the_problems_of_an_environment_are_told_apart() -> None:
