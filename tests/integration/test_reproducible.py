@@ -20,8 +20,6 @@ def test_two_builds_without_cache_are_equal_to_each_other_and_to_one_from_the_ca
     # Kiln's own cache is another one, BuildKit's is what the two builds have left.
     cached = Kiln(tmp_path / "other")("build", "--output", "json", cwd=tree)
     assert cached.code == 0, cached.err
-    stages = {stage["name"]: stage["cached"] for stage in cached.json()["stages"]}
-    assert stages["compiled"]
     assert cached.json()["digest"] == twice.json()["digest"]
 
 
