@@ -12,7 +12,13 @@ import click
 
 from builder.cli.build import read_tree
 from builder.cli.dev import find_stack
-from builder.cli.output import output_option, print_json, print_table
+from builder.cli.output import (
+    output_option,
+    print_json,
+    print_report,
+    print_table,
+    report_as_json,
+)
 from builder.cli.render_config import read_magento_version, render_config
 from builder.cli.settings import Settings, read_settings
 from builder.dev.dump import import_config, read_dump
@@ -192,18 +198,9 @@ def lint_config(path: Path, output: str) -> None:
     project, tree, shop = read_shop(path)
     report = _inspect(project, tree, shop)
     if output == "json":
-        print_json(
-            {
-                "problems": [asdict(one) for one in report.problems],
-                "warnings": [asdict(one) for one in report.warnings],
-            }
-        )
+        print_json(report_as_json(report))
     else:
-        for kind, findings in (("error", report.problems), ("warning", report.warnings)):
-            for one in findings:
-                click.echo(f"{kind}: {one.where}: {one.message}")
-                if one.hint:
-                    click.echo(f"  do: {one.hint}")
+        print_report(report)
         click.echo(f"{len(report.problems)} errors, {len(report.warnings)} warnings")
     if report.problems:
         raise click.exceptions.Exit(TreeError.exit_code)

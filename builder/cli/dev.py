@@ -27,9 +27,9 @@ from builder.dev.compose import (
 from builder.dev.memory import choose_ports, provide_secrets, read_ports
 from builder.dev.shop import Site, dump_config, needs_packages, run_magento
 from builder.dev.stack import bring_down, bring_up
-from builder.errors import StackError, TreeError
+from builder.errors import StackError
 from builder.host.engine import check_builder, read_builder, read_engine
-from builder.magento.shop import inspect_platform, read_lock
+from builder.magento.shop import inspect_platform, require_lock
 from builder.plan.development import (
     ADMIN_USER,
     BUILT,
@@ -74,13 +74,7 @@ def up(path: Path, xdebug: bool, output: str) -> None:
     project = load_project(path)
     stack, state = find_stack(project, settings), state_folder(project, settings)
     with hold_build_lock(state / "lock", _BUSY):
-        lock = read_lock(project.root)
-        if lock is None:
-            raise TreeError(
-                "there is no composer.json with a composer.lock",
-                where=str(project.root),
-                hint="go to the shop's root; run `composer update` if it has no composer.lock yet",
-            )
+        lock = require_lock(project.root)
         platform = inspect_platform(project, lock)
         check_builder(read_engine(run), read_builder(run, project.file.build.builder))
         check_compose(stack)

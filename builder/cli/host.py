@@ -4,13 +4,12 @@ from pathlib import Path
 
 import click
 
-from builder.cli.build import read_tree
 from builder.cli.output import output_option, print_json, print_table
-from builder.cli.settings import Settings, read_settings
+from builder.cli.settings import read_settings
 from builder.errors import HostError, KilnError, ProjectFileError
 from builder.host.doctor import examine_host
 from builder.host.setup import set_up_host
-from builder.magento.shop import inspect_shop
+from builder.magento.shop import inspect_platform, read_lock
 from builder.magento.versions import load_versions
 from builder.process import run
 from builder.project.loading import FILE_NAME, Project, load_project
@@ -22,16 +21,17 @@ def _project_here(path: Path) -> Project | None:
     return load_project(path) if file.exists() else None
 
 
-def _suite(project: Project | None, settings: Settings) -> str:
+def _suite(project: Project | None) -> str:
     """The Debian release of the project's PHP; the default one outside of a project."""
     if project is not None:
         try:
-            shop, _ = inspect_shop(project, read_tree(project, settings))
+            lock = read_lock(project.root)
+            suite = inspect_platform(project, lock).suite if lock else None
         except KilnError:
-            pass
-        else:
-            if shop.suite is not None:
-                return shop.suite
+            # `kiln lint` says what is wrong with the tree.
+            suite = None
+        if suite is not None:
+            return suite
     return load_versions().debian["8.2"]
 
 
@@ -46,7 +46,7 @@ def setup(path: Path, mirror: str | None) -> None:
         run,
         settings.env,
         settings.registry(project),
-        _suite(project, settings),
+        _suite(project),
         mirror,
         lambda text: click.echo(text, err=True),
         signs=project is not None and project.file.sign != Sign(),
@@ -64,9 +64,7 @@ def doctor(path: Path, output: str) -> None:
     except ProjectFileError as error:
         click.echo(f"warning: {error.where}: {error.message}", err=True)
         project = None
-    checks = examine_host(
-        run, settings.registry(project), project, _suite(project, settings), settings.cache
-    )
+    checks = examine_host(run, settings.registry(project), project, _suite(project), settings.cache)
     if output == "json":
         print_json([{"name": c.name, "ok": c.ok, "found": c.found, "mend": c.mend} for c in checks])
     else:

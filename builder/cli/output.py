@@ -4,6 +4,7 @@ import json
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import click
@@ -14,6 +15,7 @@ from rich.text import Text
 
 from builder.build.progress import Step
 from builder.errors import KilnError
+from builder.magento.shop import Report
 
 output_option = click.option(
     "--output",
@@ -48,6 +50,23 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     # Not a terminal: no width to fit into, so nothing is cut.
     width = None if sys.stdout.isatty() else 240
     Console(highlight=False, width=width, soft_wrap=False).print(table)
+
+
+def print_report(report: Report) -> None:
+    """Problems, then warnings, each with what to do, on standard output."""
+    for kind, findings in (("error", report.problems), ("warning", report.warnings)):
+        for one in findings:
+            click.echo(f"{kind}: {one.where}: {one.message}")
+            if one.hint:
+                click.echo(f"  do: {one.hint}")
+
+
+def report_as_json(report: Report) -> dict[str, list[dict[str, str]]]:
+    """Problems and warnings, for `print_json`."""
+    return {
+        "problems": [asdict(one) for one in report.problems],
+        "warnings": [asdict(one) for one in report.warnings],
+    }
 
 
 def human_bytes(count: int) -> str:

@@ -5,10 +5,9 @@ from pathlib import Path
 import click
 
 from builder.cli.build import read_tree
-from builder.cli.output import output_option, print_json
+from builder.cli.output import output_option, print_json, print_report, report_as_json
 from builder.cli.settings import read_settings
 from builder.errors import ProjectFileError, TreeError
-from builder.magento.finding import Finding
 from builder.magento.shop import inspect_shop
 from builder.magento.suggest import suggest_settings
 from builder.project.loading import FILE_NAME, load_project, parse_project_file
@@ -46,26 +45,17 @@ def lint(path: Path, output: str) -> None:
                 "magento": shop.version,
                 "edition": shop.edition,
                 "php": shop.php_version,
-                "problems": [_as_json(one) for one in report.problems],
-                "warnings": [_as_json(one) for one in report.warnings],
+                **report_as_json(report),
             }
         )
     else:
-        for kind, findings in (("error", report.problems), ("warning", report.warnings)):
-            for one in findings:
-                click.echo(f"{kind}: {one.where}: {one.message}")
-                if one.hint:
-                    click.echo(f"  do: {one.hint}")
+        print_report(report)
         click.echo(
             f"Magento {shop.version} ({shop.edition}), PHP {shop.php_version}: "
             f"{len(report.problems)} errors, {len(report.warnings)} warnings"
         )
     if report.problems:
         raise click.exceptions.Exit(TreeError.exit_code)
-
-
-def _as_json(finding: Finding) -> dict[str, str]:
-    return {"where": finding.where, "message": finding.message, "hint": finding.hint}
 
 
 @click.command()

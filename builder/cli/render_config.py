@@ -6,11 +6,10 @@ from typing import get_args
 import click
 
 from builder.cli.output import output_option, print_json
-from builder.errors import TreeError
 from builder.magento.config_php import CONFIG_PHP, ConfigPhp, read_config_php
 from builder.magento.delivery import Delivery, Way, plan_delivery
 from builder.magento.env_tree import SecretRef
-from builder.magento.shop import inspect_platform, read_lock
+from builder.magento.shop import inspect_platform, require_lock
 from builder.magento.versions import Edition, load_versions
 from builder.project.environments import load_environment
 from builder.project.loading import Project, load_project
@@ -69,14 +68,7 @@ def read_magento_version(project: Project) -> str:
     Raises:
         TreeError: composer.lock is missing, or holds no Magento that Kiln knows.
     """
-    lock = read_lock(project.root)
-    if lock is None:
-        raise TreeError(
-            "there is no composer.json or composer.lock",
-            where=str(project.root),
-            hint="go to the shop's root, or name it with --project",
-        )
-    platform = inspect_platform(project, lock)
+    platform = inspect_platform(project, require_lock(project.root))
     edition = next(one for one in get_args(Edition) if one == platform.edition)
     return load_versions().magento_version(edition, platform.version)
 

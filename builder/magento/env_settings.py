@@ -1,12 +1,13 @@
 """The settings of an environment by scope, those that its services stand for among them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from builder.magento.readers import load_delivery_table, release_of
 from builder.magento.versions import parse_version
-from builder.project.environment import Search, Settings, Value
+from builder.project.environment import Search, Value
 from builder.project.environments import Environment
+from builder.project.given import given_settings
 
 _CACHING_APPLICATION = "system/full_page_cache/caching_application"
 _VARNISH = "2"
@@ -33,19 +34,8 @@ class EnvSetting:
 
 def own_settings(environment: Environment) -> Iterator[EnvSetting]:
     """What stands under `settings`."""
-    scoped = environment.file.settings
-    for path, value in scoped.default.items():
-        where = environment.where("settings", "default", path)
-        yield EnvSetting(path, "default", value, where)
-    by_type: tuple[tuple[str, Mapping[str, Settings]], ...] = (
-        ("websites", scoped.websites),
-        ("stores", scoped.stores),
-    )
-    for scope_type, scopes in by_type:
-        for code, settings in scopes.items():
-            for path, value in settings.items():
-                where = environment.where("settings", scope_type, code, path)
-                yield EnvSetting(path, f"{scope_type}/{code}", value, where)
+    for one in given_settings(environment):
+        yield EnvSetting(one.path, one.scope, one.value, one.where)
 
 
 def service_settings(environment: Environment, version: str) -> Iterator[EnvSetting]:

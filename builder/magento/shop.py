@@ -143,6 +143,22 @@ def read_lock(root: Path) -> ComposerLock | None:
     return parse_lock(*texts)
 
 
+def require_lock(root: Path) -> ComposerLock:
+    """composer.json and composer.lock of a tree that must have them.
+
+    Raises:
+        TreeError: one of them is missing or cannot be read.
+    """
+    lock = read_lock(root)
+    if lock is None:
+        raise TreeError(
+            "there is no composer.json with a composer.lock",
+            where=str(root),
+            hint="go to the shop's root; run `composer update` if it has no composer.lock yet",
+        )
+    return lock
+
+
 def inspect_platform(project: Project, lock: ComposerLock) -> Platform:
     """What a shop runs on, from composer.lock and kiln.yaml alone.
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from builder.magento.shop import Shop, matching_paths
@@ -144,10 +144,6 @@ class Inputs:
     groups: dict[str, str]
     dockerfile: str
     base: str
-
-    def as_json(self) -> dict[str, object]:
-        """For the image record."""
-        return asdict(self)
 
 
 def plan_build(

@@ -13,20 +13,10 @@ import requests
 
 from tests.conftest import Kiln, copy_store
 from tests.containers import Container, run_container
+from tests.integration.databases import run_database
 from tests.integration.shop_modules import add_module
 
 CONSUMER = "kiln.sample.cart"
-START_DATABASE = """
-install -d -o mysql /run/mysqld
-mariadb-install-db --user=mysql --datadir=/var/lib/mysql > /dev/null
-cat > /tmp/init.sql <<'END'
-CREATE DATABASE shop;
-CREATE USER shop@'%' IDENTIFIED BY 'geheim';
-GRANT ALL ON shop.* TO shop@'%';
-END
-exec mariadbd --user=mysql --bind-address=0.0.0.0 --explicit_defaults_for_timestamp=1 \
-    --init-file=/tmp/init.sql
-"""
 # A job that leaves a process behind, as groups with use_separate_process do.
 BACKGROUND_MODULE = {
     "registration.php": "<?php\nuse Magento\\Framework\\Component\\ComponentRegistrar;\n"
@@ -113,37 +103,18 @@ return [
 
 @pytest.fixture(scope="module")
 def backend(engine: docker.DockerClient, services: str) -> Iterator[Backend]:
-    network = engine.networks.create(f"kiln-test-roles-{os.getpid()}")
-    started: list[Any] = []
-    try:
-        for command, folder in (
-            (["bash", "-c", START_DATABASE], "/var/lib/mysql"),
-            (["redis-server", "--bind", "0.0.0.0", "--protected-mode", "no", "--save", ""], "/tmp"),
-        ):
-            started.append(
-                engine.containers.run(
-                    services,
-                    command,
-                    detach=True,
-                    network=network.name,
-                    tmpfs={folder: "mode=1777"},
-                )
-            )
-        database, redis = (Container(container, "") for container in started)
-        found = Backend(str(network.name), database, redis)
-        until = time.monotonic() + 60
-        ready = False
-        while not ready:
-            database.engine.reload()
-            running = database.engine.status == "running" and time.monotonic() < until
-            assert running, database.engine.logs().decode()
-            ready = database.run("mariadb", "shop", "-e", "SELECT 1")[0] == 0
-            time.sleep(0.3)
-        yield found
-    finally:
-        for container in started:
-            container.remove(force=True, v=True)
-        network.remove()
+    with run_database(engine, services, f"kiln-test-roles-{os.getpid()}") as database:
+        redis = engine.containers.run(
+            services,
+            ["redis-server", "--bind", "0.0.0.0", "--protected-mode", "no", "--save", ""],
+            detach=True,
+            network=database.network,
+            tmpfs={"/tmp": "mode=1777"},
+        )
+        try:
+            yield Backend(database.network, database.container, Container(redis, ""))
+        finally:
+            redis.remove(force=True, v=True)
 
 
 @pytest.fixture(scope="module")
