@@ -24,6 +24,7 @@ from builder.cli.settings import Settings, read_settings
 from builder.dev.dump import import_config, read_dump
 from builder.errors import ProjectFileError, SecretError, TreeError
 from builder.magento.committed_files import find_committed_files, secret_places
+from builder.magento.committed_settings import find_committed_secrets, warn_system_specific
 from builder.magento.config_php import CONFIG_PHP, read_config_php
 from builder.magento.data_patch import plan_patch
 from builder.magento.delivery import Delivery, plan_delivery
@@ -35,10 +36,8 @@ from builder.magento.diff_environments import (
 )
 from builder.magento.dump_config import Dump, dump_config
 from builder.magento.explain_setting import Explanation, explain_setting
-from builder.magento.finding import Finding
 from builder.magento.lint_settings import (
     Systems,
-    find_committed_secrets,
     find_fights,
     find_missing,
     find_plain_secrets,
@@ -46,7 +45,6 @@ from builder.magento.lint_settings import (
     warn_drift,
     warn_misplaced_types,
     warn_missing,
-    warn_system_specific,
 )
 from builder.magento.shop import Report
 from builder.magento.shop_settings import KINDS, ShopSettings, read_shop_settings
@@ -207,7 +205,7 @@ def lint_config(path: Path, output: str) -> None:
 
 
 def _inspect(project: Project, tree: Tree, shop: ShopSettings) -> Report:
-    problems: list[Finding] = [*find_committed_secrets(shop)]
+    problems = [*find_committed_secrets(shop.config, shop.pool, shop.encrypted)]
     environments: list[Environment] = []
     version = read_magento_version(project) if environment_names(project.root) else ""
     for name in environment_names(project.root):
@@ -226,7 +224,7 @@ def _inspect(project: Project, tree: Tree, shop: ShopSettings) -> Report:
         [*secret_places(project, environments)],
         lambda name: _content(project.root / name),
     )
-    warnings = [*warn_system_specific(shop)]
+    warnings = [*warn_system_specific(shop.config, shop.pool)]
     for warn in (warn_drift, warn_missing):
         warnings += warn(shop, systems)
     for place in ("", *_AREAS):

@@ -52,20 +52,6 @@ class Systems:
         return dict(sorted(found.items()))
 
 
-def find_committed_secrets(shop: ShopSettings) -> Iterator[Finding]:
-    """Values in config.php that may be in no file. None is printed."""
-    for (scope, path), setting in shop.locked.items():
-        if not shop.is_secret(path) or setting.value in (None, ""):
-            continue
-        why = shop.declared_in(path) or f"encrypted: {shop.encrypted.get(path, '')}"
-        yield Finding(
-            f"config.php holds the sensitive value {path} ({scope}; {why})",
-            f"{CONFIG_PHP}:{setting.line}",
-            "remove it, change the secret, for git keeps it, and name it in "
-            f"environments/<name>.yaml: `{path}: {{secret: a-name}}`",
-        )
-
-
 def find_plain_secrets(shop: ShopSettings, systems: Systems) -> Iterator[Finding]:
     """Sensitive settings that an environment gives in plain text."""
     seen: set[str] = set()
@@ -128,18 +114,6 @@ def warn_missing(shop: ShopSettings, systems: Systems) -> Iterator[Finding]:
                     _own_place(environment, ("services",)),
                     "add it, so that what is tested is what goes live",
                 )
-
-
-def warn_system_specific(shop: ShopSettings) -> Iterator[Finding]:
-    """Values in config.php that differ from system to system."""
-    for (scope, path), setting in shop.locked.items():
-        if shop.kind_of(path) == "system-specific" and setting.value is not None:
-            yield Finding(
-                f"config.php holds the system-specific value {path} "
-                f"({scope}; {shop.declared_in(path)})",
-                f"{CONFIG_PHP}:{setting.line}",
-                "move it to environments/<name>.yaml: every system that runs the image has it",
-            )
 
 
 def warn_drift(shop: ShopSettings, systems: Systems) -> Iterator[Finding]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pathspec
 
 from builder.errors import TreeError
+from builder.magento.committed_settings import find_committed_secrets, warn_system_specific
 from builder.magento.components import Component, read_components
 from builder.magento.composer_lock import (
     ComposerLock,
@@ -20,11 +21,12 @@ from builder.magento.composer_lock import (
     parse_lock,
 )
 from builder.magento.config_php import CONFIG_PHP, ConfigPhp, read_config_php
+from builder.magento.encrypted import read_encrypted
 from builder.magento.finding import Finding
 from builder.magento.locales import is_locale, nearest_locales
 from builder.magento.module_files import locate_modules
 from builder.magento.paths import is_excluded
-from builder.magento.type_pool import TypePool, read_tree_type_pool
+from builder.magento.type_pool import read_tree_type_pool
 from builder.magento.versions import load_versions
 from builder.project.environments import secret_folders
 from builder.project.loading import Project
@@ -221,9 +223,10 @@ def inspect_shop(project: Project, tree: Tree) -> tuple[Shop, Report]:
     problems += check_modules(config, components, has_vendor)
     problems += check_scopes(config)
     problems += check_themes(project, config, components, has_vendor)
-    pool = read_tree_type_pool(tree, locate_modules(config.enabled_modules(), components))
-    problems += check_sensitive(config, pool)
-    warnings += warn_environment(config, pool)
+    modules = locate_modules(config.enabled_modules(), components)
+    pool = read_tree_type_pool(tree, modules)
+    problems += find_committed_secrets(config, pool, read_encrypted(tree, modules))
+    warnings += warn_system_specific(config, pool)
     problems += _check_files(project, tree)
     shop = Shop(
         edition=platform.edition,
@@ -317,29 +320,6 @@ def check_themes(
                     where,
                     f"write {near[0]}, if you mean that" if near else "write it like en_US",
                 )
-
-
-def check_sensitive(config: ConfigPhp, pool: TypePool) -> Iterator[Finding]:
-    """Values in config.php that must never be in git or in an image. None is printed."""
-    for setting in config.flatten_system():
-        if setting.path in pool.sensitive:
-            yield Finding(
-                f"config.php holds the sensitive value {setting.path} ({setting.scope})",
-                f"{CONFIG_PHP}:{setting.line}",
-                "remove it, change the secret, and give it at run time: "
-                "`bin/magento config:sensitive:set` keeps it out of this file",
-            )
-
-
-def warn_environment(config: ConfigPhp, pool: TypePool) -> Iterator[Finding]:
-    """Values in config.php that differ from system to system."""
-    for setting in config.flatten_system():
-        if setting.path in pool.environment:
-            yield Finding(
-                f"config.php holds the system-specific value {setting.path} ({setting.scope})",
-                f"{CONFIG_PHP}:{setting.line}",
-                "give it at run time instead: every system that runs the image would get it",
-            )
 
 
 def refuse_problems(report: Report) -> None:

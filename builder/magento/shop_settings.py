@@ -1,21 +1,20 @@
 """What a tree says of its settings: of which kind each is, what is locked, the defaults."""
 
 import functools
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 from builder.errors import TreeError
 from builder.magento.config_php import CONFIG_PHP, ConfigPhp, Setting, read_config_php
 from builder.magento.config_xml import Default, Defaults, read_cron_groups, read_defaults
+from builder.magento.encrypted import admin_files, read_encrypted
 from builder.magento.module_files import EnabledModules, find_enabled_modules
 from builder.magento.system_xml import Field, read_fields
 from builder.magento.type_pool import TypePool, read_tree_type_pool
 from builder.project.tree import Tree
 
 Kind = Literal["shared", "system-specific", "sensitive"]
-_ADMIN_FILE = re.compile(r"(?P<module>.*)/etc/adminhtml/system(?:\.xml|/[^/]+\.xml)")
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
@@ -89,19 +88,12 @@ def read_shop_settings(tree: Tree) -> ShopSettings:
         **defaults["default"],
         **read_cron_groups(modules.read(tree, "etc/cron_groups.xml")),
     }
-    fields = read_fields(_admin_files(tree, modules))
-    encrypted = {
-        **{path: one.where for path, one in defaults["default"].items() if one.encrypted},
-        **{path: one.where for path, one in fields.items() if one.encrypted},
-    }
-    pool = read_tree_type_pool(tree, modules)
-    return ShopSettings(config, modules, pool, defaults, fields, encrypted)
-
-
-def _admin_files(tree: Tree, modules: EnabledModules) -> Iterator[tuple[str, bytes]]:
-    """system.xml of the modules that are on, and what it includes from etc/adminhtml/system/."""
-    on = set(modules.directories.values())
-    for path in sorted(tree.paths()):
-        match = _ADMIN_FILE.fullmatch(path)
-        if match and match["module"] in on:
-            yield path, tree.read(path)
+    fields = read_fields(admin_files(tree, modules))
+    return ShopSettings(
+        config,
+        modules,
+        read_tree_type_pool(tree, modules),
+        defaults,
+        fields,
+        read_encrypted(tree, modules),
+    )

@@ -121,19 +121,32 @@ def test_all_that_is_wrong_is_said_at_once(tree: Path, refuse: Refuse) -> None:
     assert "en_USA is not a locale" in ended.err
 
 
-@pytest.mark.parametrize("path", ["kiln/sample/api_token", "analytics/general/token"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "kiln/sample/api_token",
+        "analytics/general/token",
+        "kiln/sample/endpoint",
+        "system/smtp/password",
+    ],
+)
 def test_a_sensitive_value_in_config_php_is_named_and_not_printed(
     tree: Path, refuse: Refuse, path: str
 ) -> None:
-    """One is sensitive by the shop's own di.xml, the other by that of a module still to come."""
+    """Two are in TypePool, two are encrypted; of each one in a module that is still to come."""
     edit(
         tree / "app/etc/config.php",
         "'Kiln_Sample' => 1",
-        "'Kiln_Sample' => 1, 'Magento_Analytics' => 1",
+        "'Kiln_Sample' => 1, 'Magento_Analytics' => 1, 'Magento_Backend' => 1",
+    )
+    edit(
+        tree / "app/code/Kiln/Sample/etc/adminhtml/system.xml",
+        "<label>Endpoint</label>",
+        r"<backend_model>Magento\\Config\\Model\\Config\\Backend\\Encrypted</backend_model>",
     )
     line = set_system_value(tree, path, "canary-of-config")
     ended = refuse(11, f"app/etc/config.php:{line}: ", f"holds the sensitive value {path} ")
-    assert "config:sensitive:set" in ended.err
+    assert f"`{path}: {{secret: a-name}}`" in ended.err
     assert "canary-of-config" not in ended.err
 
 

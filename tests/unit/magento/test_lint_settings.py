@@ -8,7 +8,6 @@ from builder.errors import ProjectFileError
 from builder.magento.finding import Finding
 from builder.magento.lint_settings import (
     Systems,
-    find_committed_secrets,
     find_fights,
     find_missing,
     find_plain_secrets,
@@ -16,7 +15,6 @@ from builder.magento.lint_settings import (
     warn_drift,
     warn_misplaced_types,
     warn_missing,
-    warn_system_specific,
 )
 from builder.project.environments import load_environment
 from tests.unit.environments import MINIMAL, make_environment, with_services, with_settings
@@ -39,34 +37,6 @@ def only(findings: Iterable[Finding]) -> Finding:
 def locked(group: str, field: str, value: str) -> str:
     """What stands under `system`, in line 25 and 26 of config.php."""
     return f"'default' => ['acme' => ['{group}' => [\n'{field}' => {value}]]]"
-
-
-@pytest.mark.parametrize(
-    ("group", "field", "declared"),
-    [
-        ("api", "key", "etc/di.xml:6"),
-        ("mail", "password", "encrypted: app/code/Acme/Shop/etc/adminhtml/system.xml:5"),
-    ],
-)
-def test_a_secret_in_config_php_is_found_and_not_printed(
-    tmp_path: Path, group: str, field: str, declared: str
-) -> None:
-    shop = make_shop(tmp_path, locked(group, field, "'geheim'"))
-    finding = only(find_committed_secrets(shop))
-    assert finding.where == "app/etc/config.php:26"
-    assert declared in finding.message
-    assert "geheim" not in repr(finding)
-
-
-@pytest.mark.parametrize("empty", ["''", "null"])
-def test_an_empty_sensitive_value_is_no_secret(tmp_path: Path, empty: str) -> None:
-    assert list(find_committed_secrets(make_shop(tmp_path, locked("api", "key", empty)))) == []
-
-
-def test_a_system_specific_value_in_config_php_is_warned_of(tmp_path: Path) -> None:
-    finding = only(warn_system_specific(make_shop(tmp_path, locked("api", "url", "'http://a/'"))))
-    assert finding.where == "app/etc/config.php:26"
-    assert "acme/api/url (default; app/code/Acme/Shop/etc/di.xml:9)" in finding.message
 
 
 @pytest.mark.parametrize("path", ["acme/api/key", "acme/mail/password"])
