@@ -14,6 +14,7 @@ import click
 from builder.build.lock import hold_build_lock
 from builder.build.secrets import resolve_secrets
 from builder.cli.build import resolve_base
+from builder.cli.dev_settings import provide_settings
 from builder.cli.output import BuildView, output_option, print_json, print_table
 from builder.cli.settings import Settings, read_settings
 from builder.dev.compose import (
@@ -85,6 +86,11 @@ def up(path: Path, xdebug: bool, output: str) -> None:
         ports, moved = choose_ports(stack.name, state, held)
         if moved:
             click.echo("its ports are taken by another program: it gets others", err=True)
+        provided = provide_settings(
+            project, settings, state / "secrets/settings", (owner.st_uid, owner.st_gid)
+        )
+        for text in provided.left_out:
+            click.echo(f"warning: {text}; set it in the Admin of this system", err=True)
         sources = _network_secrets(project, settings, needed=missing)
         with _as_file(sources.get("composer_auth"), settings, owner.st_uid) as transient:
             plan = plan_development(
@@ -100,6 +106,7 @@ def up(path: Path, xdebug: bool, output: str) -> None:
                     if source.startswith("src=")
                 },
                 secrets_id=identity,
+                settings_id=provided.identity,
                 xdebug=xdebug,
             )
             with BuildView(("php", "tools", *BUILT)) as view:

@@ -10,7 +10,7 @@ from builder.cli.output import output_option, print_json, print_table
 from builder.cli.settings import read_settings
 from builder.errors import ProjectFileError, SecretError
 from builder.process import run
-from builder.project.environments import load_environment
+from builder.project.environments import DEVELOPMENT, load_environment
 from builder.project.loading import load_project
 from builder.project.yaml_file import KeyPath
 from builder.secrets.changes import (
@@ -39,6 +39,12 @@ def open_secrets(path: Path, environment_name: str) -> EnvironmentSecrets:
     settings = read_settings()
     project = load_project(path)
     environment = load_environment(project.root, environment_name)
+    if environment_name == DEVELOPMENT:
+        raise ProjectFileError(
+            "`kiln dev up` gives the development system its secrets, and takes new ones over",
+            where=environment.where(),
+            hint="change the value in its source, then run `kiln dev up`",
+        )
     if environment.file.secrets is None:
         raise ProjectFileError(
             f"{environment_name} is abstract: it has no secrets of its own",

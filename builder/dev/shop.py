@@ -32,6 +32,8 @@ _SHOWN_LINES = 25
 _ENV_PHP = "app/etc/env.php"
 # Beside the compose file while setup:install runs: it tells the next `up` of one that was killed.
 _INSTALLING = "installing"
+# Which settings the configuration cache was last cleaned for.
+_SETTINGS = "settings"
 _OFF = re.compile(r"'(?P<name>\w+)'(?P<arrow>\s*=>\s*)0\b")
 
 
@@ -152,6 +154,27 @@ def set_up_shop(site: Site, watcher: Watcher) -> tuple[str, ...]:
         else:
             watcher.phase("importing app/etc/config.php: app:config:import")
             _magento(site, "app:config:import")
+
+
+def take_over_settings(site: Site, watcher: Watcher) -> bool:
+    """Clean the configuration cache if environments/development.yaml gives other settings now.
+
+    Magento keeps CONFIG__ values in that cache (magento2#35045).
+
+    Returns:
+        Whether that was needed.
+
+    Raises:
+        StackError: it failed.
+    """
+    mark = site.plan.state / _SETTINGS
+    known = mark.read_text(encoding="utf-8") if mark.is_file() else ""
+    if known == site.plan.settings_id:
+        return False
+    watcher.phase("taking over the settings of environments/development.yaml: cache:clean config")
+    _checked(site, "bin/magento cache:clean config", "kiln-magento", "cache:clean", "config")
+    mark.write_text(site.plan.settings_id, encoding="utf-8")
+    return True
 
 
 def read_state(site: Site) -> ShopState:

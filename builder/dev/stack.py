@@ -5,7 +5,13 @@ from builder.build.image import Watcher
 from builder.dev.compose import Stack, explain_failure, run_compose, start_services
 from builder.dev.images import provide_images
 from builder.dev.memory import open_to_images
-from builder.dev.shop import Site, install_packages, remove_leftovers, set_up_shop
+from builder.dev.shop import (
+    Site,
+    install_packages,
+    remove_leftovers,
+    set_up_shop,
+    take_over_settings,
+)
 from builder.render.development import render_compose, render_images
 
 
@@ -59,6 +65,8 @@ def bring_up(
         install_packages(site)
         done = ("packages",)
     done = (*done, *set_up_shop(site, watcher))
+    if take_over_settings(site, watcher):
+        done = (*done, "settings")
     watcher.phase("starting the shop")
     start_services(stack, ("web",))
     return done

@@ -9,7 +9,7 @@ from builder.magento.config_php import CONFIG_PHP
 from builder.magento.finding import Finding
 from builder.magento.shop_settings import ShopSettings
 from builder.project.environment import Secret, Value
-from builder.project.environments import FOLDER, Environment
+from builder.project.environments import DEVELOPMENT, FOLDER, Environment
 from builder.project.given import GivenSetting, given_settings
 from builder.project.yaml_file import KeyPath
 
@@ -42,6 +42,10 @@ class Systems:
                 for name, one in concrete.items()
             },
         )
+
+    def served(self) -> dict[str, Environment]:
+        """Those with services and addresses of their own; `kiln dev up` gives development its."""
+        return {name: one for name, one in self.environments.items() if name != DEVELOPMENT}
 
     def giving(self) -> dict[tuple[str, str], dict[str, GivenSetting]]:
         """For each scope and path, what each environment that has it gives; sorted."""
@@ -101,11 +105,9 @@ def warn_missing(shop: ShopSettings, systems: Systems) -> Iterator[Finding]:
     yield from _missing(shop, systems, shared=True)
     for service in _OPTIONAL_SERVICES:
         having = {
-            name
-            for name, one in systems.environments.items()
-            if getattr(one.file.services, service)
+            name for name, one in systems.served().items() if getattr(one.file.services, service)
         }
-        for name, environment in systems.environments.items():
+        for name, environment in systems.served().items():
             if having and name not in having:
                 other = systems.environments[min(having)]
                 yield Finding(
@@ -187,7 +189,7 @@ def _missing(shop: ShopSettings, systems: Systems, *, shared: bool) -> Iterator[
         if is_shared != shared or (scope, path) in shop.locked:
             continue
         other, one = next(iter(giving.items()))
-        for name, environment in systems.environments.items():
+        for name, environment in systems.served().items():
             if name not in giving:
                 yield Finding(
                     f"{name} has no {path} ({scope}), which {other} has ({one.where})",

@@ -92,7 +92,8 @@ def _unknown_scopes(environment: Environment, config: ConfigPhp) -> Iterator[tup
         ("stores", scoped.stores, config.stores),
     ):
         for code in given:
-            if code not in known:
+            # Without a dump nothing is known of them.
+            if known and code not in known:
                 near = difflib.get_close_matches(code, known, n=1, cutoff=0.4)
                 hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(known)}"
                 where = environment.where("settings", scope_type, code)

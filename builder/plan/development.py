@@ -65,6 +65,7 @@ class DevelopmentPlan:
         database_version: what MariaDB says it is, or None for what it is.
         images: by service, those that kiln.yaml names instead of Kiln's own.
         readable: files that build secrets come from, by name: composer_auth, ca_bundle.
+        settings_id: another one where the settings of environments/development.yaml are others.
         secrets_id: another one where secrets were made anew; containers then are, too.
         xdebug: Xdebug is loaded.
     """
@@ -84,6 +85,7 @@ class DevelopmentPlan:
     images: Mapping[str, str]
     readable: Mapping[str, Path]
     secrets_id: str
+    settings_id: str
     ports: Ports
     xdebug: bool
 
@@ -108,6 +110,11 @@ class DevelopmentPlan:
         """Where the stack's secrets lie on the host, one file each."""
         return self.state / "secrets"
 
+    @property
+    def settings_folder(self) -> Path:
+        """Where settings.php lies on the host, with the secrets that it reads."""
+        return self.secrets_folder / "settings"
+
 
 def stack_name(shop_name: str, root: Path) -> str:
     """The stack of a tree: the same on every run, another for every tree."""
@@ -126,6 +133,7 @@ def plan_development(
     ports: Ports,
     readable: Mapping[str, Path],
     secrets_id: str,
+    settings_id: str,
     xdebug: bool,
 ) -> DevelopmentPlan:
     """Decide what a tree's development system consists of.
@@ -139,6 +147,7 @@ def plan_development(
         ports: free ones, or those of an earlier run.
         readable: files with build secrets, by name.
         secrets_id: of the stack's secrets.
+        settings_id: of its settings; empty for none.
         xdebug: load Xdebug.
     """
     file = project.file
@@ -159,6 +168,7 @@ def plan_development(
         images=images,
         readable=readable,
         secrets_id=secrets_id,
+        settings_id=settings_id,
         ports=ports,
         xdebug=xdebug,
     )

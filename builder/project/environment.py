@@ -181,3 +181,46 @@ class EnvironmentFile(_Model):
                 "`secrets` must say where secrets come from: at least crypt_key is one"
             )
         return self
+
+
+def _own_redis(database: int) -> Redis:
+    return Redis(host="cache", database=database)
+
+
+class DevelopmentFile(EnvironmentFile):
+    """environments/development.yaml: the settings of development systems.
+
+    All else is the same in every one of them, and theirs alone: `kiln dev up` brings it along
+    (builder/plan/development.py).
+    """
+
+    mode: Literal["production", "developer"] = "developer"
+    services: Services = Services(
+        database=Database(
+            host="database",
+            name="magento",
+            user="magento",
+            password=Secret(secret="database_password"),
+        ),
+        cache=_own_redis(0),
+        page_cache=_own_redis(1),
+        session=_own_redis(2),
+        queue=Amqp(host="queue", user="magento", password=Secret(secret="queue_password")),
+    )
+    crypt_key: Secret = Secret(secret="crypt_key")
+
+    @model_validator(mode="after")
+    def _secrets_have_a_source(self) -> "DevelopmentFile":
+        settings = self.settings
+        given = (settings.default, *settings.websites.values(), *settings.stores.values())
+        named = [one for at in given for one in at.values() if isinstance(one, Secret)]
+        if self.secrets is None and named:
+            names = ", ".join(sorted({one.secret for one in named}))
+            raise ValueError(
+                f"`secrets` must say where {names} comes from; write null where development "
+                "needs no value"
+            )
+        return self
+
+
+BROUGHT_ALONG = ("services", "crypt_key", "mode", "admin_path")

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from builder.errors import ProjectFileError
-from builder.project.environment import EnvironmentFile
+from builder.project.environment import BROUGHT_ALONG, DevelopmentFile, EnvironmentFile
 from builder.project.yaml_file import KeyPath, Mark, Marks, mark_of, read_yaml, validate
 
 FOLDER = "environments"
+DEVELOPMENT = "development"
+_BROUGHT = tuple((key,) for key in BROUGHT_ALONG)
 _NAME = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*")
 
 
@@ -67,6 +69,9 @@ def secret_folders(root: Path) -> tuple[Path, ...]:
 def load_environment(root: Path, name: str) -> Environment:
     """Read an environment and all that it extends.
 
+    Of `development`, which is every tree's own development system, only settings and the source
+    of their secrets count; what it extends may say more.
+
     Args:
         root: the shop's root.
         name: the environment's.
@@ -75,7 +80,24 @@ def load_environment(root: Path, name: str) -> Environment:
         ProjectFileError: there is none of the name, it extends itself, or is not right.
     """
     value, marks = _read_merged(root, name, ())
+    if name == DEVELOPMENT:
+        return _as_development(value, marks)
     return Environment(name, validate(EnvironmentFile, value, marks), marks)
+
+
+def _as_development(value: dict[str, Any], marks: dict[KeyPath, Mark]) -> Environment:
+    own = f"{FOLDER}/{DEVELOPMENT}.yaml"
+    for key in BROUGHT_ALONG:
+        mark = marks.get((key,))
+        if mark is not None and mark.file == own:
+            raise ProjectFileError(
+                f"{key}: counts for nothing here, `kiln dev up` brings its own along",
+                where=str(mark),
+                hint="take it out; a system on a server needs another name than development",
+            )
+    value = {key: one for key, one in value.items() if key not in BROUGHT_ALONG}
+    marks = {keys: mark for keys, mark in marks.items() if keys[:1] not in _BROUGHT}
+    return Environment(DEVELOPMENT, validate(DevelopmentFile, value, marks), marks)
 
 
 def _read_merged(

@@ -6,11 +6,14 @@ from dataclasses import dataclass
 
 import jinja2
 
+from builder.magento.delivery import Delivery
 from builder.plan.development import DATABASE, QUEUE_USER, SECRETS, DevelopmentPlan
 from builder.render.dockerfile import TOOL_PACKAGES
 from builder.render.templates import template_environment, template_folder
 
 _FOLDER = "development"
+# dockerfiles/development/php.ini and put-secrets.php name it as well.
+_SETTINGS_MOUNT = "/etc/kiln/settings"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +65,18 @@ def render_compose(plan: DevelopmentPlan) -> str:
             secrets=SECRETS,
             database=DATABASE,
             queue_user=QUEUE_USER,
+            settings_mount=_SETTINGS_MOUNT,
         )
     )
+
+
+def render_settings(delivery: Delivery | None) -> str:
+    """What puts the settings of environments/development.yaml into `$_ENV`; None for no file.
+
+    CONFIG__ variables of the container would show secrets to whoever may inspect it.
+    """
+    template = template_environment().get_template(f"{_FOLDER}/settings.php.j2")
+    return template.render(config=delivery.config if delivery else {}, folder=_SETTINGS_MOUNT)
 
 
 def _contents(

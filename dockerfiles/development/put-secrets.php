@@ -14,3 +14,6 @@ $_SERVER['argv'] = $argv = array_map(
     ),
     $_SERVER['argv']
 );
+
+// PHP runs one file before a script, and this takes the place of php.ini's.
+require '/etc/kiln/settings/settings.php';

@@ -64,6 +64,7 @@ def make_development_plan(**changes: Any) -> DevelopmentPlan:
         "images": {},
         "readable": {},
         "secrets_id": "5ecre75",
+        "settings_id": "",
         "ports": Ports.block(20000),
         "xdebug": False,
     }

@@ -157,3 +157,17 @@ def test_the_problems_of_an_environment_are_told_apart() -> None:
     ]
     one = ProjectFileError("is wrong", where="environments/a.yaml:4", hint="do")
     assert list(findings_of(one)) == [Finding("is wrong", "environments/a.yaml:4", "do")]
+
+
+def test_development_may_lack_what_the_others_have(tmp_path: Path) -> None:
+    shop = make_shop(tmp_path)
+    found = systems(development={}, production={"acme/api/url": "https://a/", "acme/a/b": "x"})
+    assert list(find_missing(shop, found)) == []
+    assert list(warn_missing(shop, found)) == []
+
+
+def test_what_development_gives_the_others_must_have(tmp_path: Path) -> None:
+    found = systems(development={"acme/api/url": "http://a/"}, production={})
+    assert (
+        "production has no acme/api/url" in only(find_missing(make_shop(tmp_path), found)).message
+    )

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builder.errors import ProjectFileError
+from builder.plan.development import service_options
 from builder.project.environment import Secret
 from builder.project.environments import (
     environment_names,
@@ -151,3 +152,59 @@ def test_a_child_wins_and_nothing_of_it_is_lost(
     assert merge_values(parent, {}) == parent
     assert merge_values({}, child) == child
     assert merge_values(merged, child) == merged
+
+
+def test_development_needs_settings_alone(root: Path) -> None:
+    write(root, "development", {"settings": {"default": {"dev/debug/template_hints": 1}}})
+    file = load_environment(root, "development").file
+    assert file.settings.default == {"dev/debug/template_hints": 1}
+    assert file.mode == "developer"
+
+
+def test_what_development_brings_along_is_what_kiln_dev_up_installs(root: Path) -> None:
+    write(root, "development", {})
+    services = load_environment(root, "development").file.services
+    database, queue = services.database, services.queue
+    assert queue is not None
+    options = set(service_options())
+    assert {
+        f"--db-host={database.host}",
+        f"--db-name={database.name}",
+        f"--db-user={database.user}",
+        f"--db-password=@{database.password.secret}",
+        f"--amqp-host={queue.host}",
+        f"--amqp-user={queue.user}",
+        f"--amqp-password=@{queue.password.secret}",
+    } <= options
+    for prefix, redis in (
+        ("cache-backend-redis-server={}", services.cache),
+        ("page-cache-redis-server={}", services.page_cache),
+        ("session-save-redis-host={}", services.session),
+    ):
+        assert redis is not None
+        assert f"--{prefix.format(redis.host)}" in options
+        assert any(one.endswith(f"-redis-db={redis.database}") for one in options)
+
+
+def test_development_takes_no_services_from_what_it_extends(root: Path) -> None:
+    write(root, "development", {"extends": "production"})
+    environment = load_environment(root, "development")
+    assert environment.file.services.database.host == "database"
+    assert environment.file.mode == "developer"
+    assert environment.file.settings.default["web/secure/base_url"] == "https://shop.example/"
+    # The line of another file would name a value that does not count.
+    assert environment.where("services", "database", "host") == "environments/development.yaml:1"
+
+
+@pytest.mark.parametrize("key", ["services", "crypt_key", "mode", "admin_path"])
+def test_what_counts_for_nothing_in_development_is_refused_there(root: Path, key: str) -> None:
+    write(root, "development", {"extends": "production", key: BASE.get(key, "developer")})
+    assert f"{key}: counts for nothing here" in problem(root, "development")
+
+
+def test_secrets_of_development_need_a_source(root: Path) -> None:
+    settings = {"default": {"carriers/ups/password": {"secret": "ups-password"}}}
+    write(root, "development", {"settings": settings})
+    assert "must say where ups-password comes from" in problem(root, "development")
+    write(root, "development", {"settings": settings, "secrets": {"directory": "../vault"}})
+    load_environment(root, "development")

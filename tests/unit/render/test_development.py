@@ -3,9 +3,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from builder.magento.delivery import plan_delivery
 from builder.plan.development import DevelopmentPlan, Ports
-from builder.render.development import render_compose, render_images
+from builder.render.development import render_compose, render_images, render_settings
 from tests.unit.conftest import Golden
+from tests.unit.environments import make_environment, with_settings
 from tests.unit.plans import make_development_plan
 
 VARIANTS: dict[str, DevelopmentPlan] = {
@@ -50,7 +52,7 @@ def test_the_dockerfiles_are_as_reviewed(golden: Golden, service: str) -> None:
 
 def test_a_tree_of_any_name_is_mounted_as_it_is() -> None:
     plan = VARIANTS["named-images"]
-    (mount, _) = yaml.safe_load(render_compose(plan))["services"]["web"]["volumes"]
+    (mount, _, _) = yaml.safe_load(render_compose(plan))["services"]["web"]["volumes"]
     # Compose reads `$$` as `$`.
     assert mount["source"].replace("$$", "$") == str(plan.root)
 
@@ -87,3 +89,15 @@ def test_another_php_is_another_image_of_the_shop_alone() -> None:
         for changes in ({}, {"debian_packages": ("nginx-light", "php8.2-cli", "php8.2-gd")})
     )
     assert {name for name in one if one[name] != other[name]} == {"web"}
+
+
+def test_settings_of_a_development_system_are_as_reviewed(golden: Golden) -> None:
+    awkward = {
+        "default": {"acme/text/quotes": "it's $a {{ 7*7 }} ?>", "acme/api/key": {"secret": "key"}}
+    }
+    delivery = plan_delivery(make_environment(with_settings(**awkward)), "2.4.7")
+    golden.check("development/settings.php", render_settings(delivery))
+
+
+def test_without_settings_php_is_told_nothing() -> None:
+    assert "$_ENV" not in render_settings(None)
