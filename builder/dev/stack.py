@@ -2,8 +2,8 @@
 
 from builder.build.disk import explain_refusal
 from builder.build.image import Watcher
+from builder.build.images import provide_images
 from builder.dev.compose import Stack, explain_failure, run_compose, start_services
-from builder.dev.images import provide_images
 from builder.dev.memory import open_to_images
 from builder.dev.shop import (
     Site,

@@ -1,42 +1,18 @@
 """DevelopmentPlan -> Dockerfiles, the files that they copy in, and the compose file. Pure."""
 
-import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import jinja2
 
 from builder.magento.delivery import Delivery
 from builder.plan.development import DATABASE, QUEUE_USER, SECRETS, DevelopmentPlan
 from builder.render.dockerfile import TOOL_PACKAGES
+from builder.render.images import RenderedImage
 from builder.render.templates import template_environment, template_folder
 
 _FOLDER = "development"
 # dockerfiles/development/php.ini and put-secrets.php name it as well.
 _SETTINGS_MOUNT = "/etc/kiln/settings"
-
-
-@dataclass(frozen=True, slots=True)
-class RenderedImage:
-    """One service's image, before it is built.
-
-    Attributes:
-        service: also the Dockerfile's last stage.
-        dockerfile: the text.
-        contents: what it copies from the context `src-kiln`, by path.
-        name: of the image. Equal texts have equal names, so stacks share images.
-    """
-
-    service: str
-    dockerfile: str
-    contents: Mapping[str, bytes]
-
-    @property
-    def name(self) -> str:
-        hasher = hashlib.sha256(self.dockerfile.encode())
-        for path, content in sorted(self.contents.items()):
-            hasher.update(b"\0" + path.encode() + b"\0" + content)
-        return f"kiln-dev-{self.service}:{hasher.hexdigest()[:16]}"
 
 
 def render_images(plan: DevelopmentPlan) -> tuple[RenderedImage, ...]:
@@ -45,6 +21,7 @@ def render_images(plan: DevelopmentPlan) -> tuple[RenderedImage, ...]:
     values = {"plan": plan, "tool_packages": TOOL_PACKAGES}
     return tuple(
         RenderedImage(
+            f"kiln-dev-{service}",
             service,
             environment.get_template(f"{_FOLDER}/{service}.Dockerfile.j2").render(values),
             _contents(environment, values, service, plan.php_version),

@@ -1,4 +1,4 @@
-"""The images of a stack: built once by BuildKit, named by what they are made from."""
+"""Images that serve the shop's: built once by BuildKit, named by what they are made from."""
 
 import shutil
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from builder.build.buildkit import run_buildkit
 from builder.build.disk import explain_refusal
 from builder.build.image import Watcher
 from builder.process import Runner
-from builder.render.development import RenderedImage
+from builder.render.images import RenderedImage
 
 
 def provide_images(
