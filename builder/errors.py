@@ -93,3 +93,9 @@ class StackError(KilnError):
     """A development system does not come up, or is not there."""
 
     exit_code = 20
+
+
+class ProxyError(KilnError):
+    """The proxy refuses its configuration, does not answer, or does not do as it was told."""
+
+    exit_code = 26

@@ -1,10 +1,12 @@
 """Plans for tests, with every value that a test does not care about."""
 
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
 from builder.plan.build import BuildPlan, InputGroup, make_group, plan_static
 from builder.plan.development import DevelopmentPlan, Ports
+from builder.plan.proxy import Listener, ProxyPlan, Timeouts
 from builder.project.model import Static
 from builder.project.tree import Entry
 
@@ -69,3 +71,20 @@ def make_development_plan(**changes: Any) -> DevelopmentPlan:
         "xdebug": False,
     }
     return DevelopmentPlan(**{**values, **changes})
+
+
+def make_proxy_plan(**changes: Any) -> ProxyPlan:
+    values: dict[str, Any] = {
+        "name": "sample-production",
+        "subnet": IPv4Network("10.231.7.0/24"),
+        "replicas": 2,
+        "assets": 3,
+        "listeners": (Listener(8080),),
+        "allowed": (),
+        "trusted": (),
+        "retry_after": 120,
+        "timeouts": Timeouts(request=60, keep_alive=15, drain=90),
+        "max_connections": 4000,
+        "page": "<!doctype html><title>Back soon</title><p>Back soon.",
+    }
+    return ProxyPlan(**{**values, **changes})

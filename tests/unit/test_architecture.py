@@ -18,6 +18,7 @@ ORDER = [
     "build",
     "host",
     "dev",
+    "deploy",
     "cli",
 ]
 SHARED = {"errors", "process", "__version__"}
