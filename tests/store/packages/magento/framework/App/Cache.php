@@ -27,7 +27,8 @@ class Cache
     public function __construct(private DeploymentConfig $deploymentConfig)
     {
         $this->frontend = (array) ($deploymentConfig->get('cache/frontend')['default'] ?? []);
-        $this->prefix = (string) ($this->frontend['id_prefix'] ?? substr(md5(BP . '/app/etc'), 0, 3) . '_');
+        $default = substr(md5(DeploymentConfig\Reader::folder()), 0, 3) . '_';
+        $this->prefix = (string) ($this->frontend['id_prefix'] ?? $default);
     }
 
     public function isEnabled(string $type): bool

@@ -37,6 +37,10 @@ class Cli
             }
         }
         $output = new Output((bool) array_intersect($tokens, ['-q', '--quiet']));
+        if (isset($_SERVER['MAGE_DIRS']) && !isset($_SERVER['MAGE_DIRS']['base']['path'])) {
+            $output->writeln('Magento root directory is not specified.');
+            return self::RETURN_FAILURE;
+        }
         if ($name === '' && array_intersect($tokens, ['--version', '-V'])) {
             $output->writeln('Magento CLI ' . self::version());
             return self::RETURN_SUCCESS;

@@ -75,7 +75,7 @@ class Factory
         $modules = new ModuleList($this->deploymentConfig);
 
         return $this->areas[$area] ??= new DiXml([
-            BP . '/app/etc/di.xml',
+            DeploymentConfig\Reader::folder() . '/di.xml',
             ...array_values($modules->getConfigFiles('di.xml')),
             ...($area === 'global' ? [] : array_values($modules->getConfigFiles("$area/di.xml"))),
         ]);
@@ -93,8 +93,8 @@ class Factory
         if ($this->deploymentConfig->get('cache_types/compiled_config')) {
             return;
         }
-        $missing = !is_file(BP . '/app/etc/' . DeploymentConfig\Reader::ENV);
-        if ($missing && (PHP_SAPI !== 'cli' || !is_writable(BP . '/app/etc'))) {
+        $missing = !is_file(DeploymentConfig\Reader::folder() . '/' . DeploymentConfig\Reader::ENV);
+        if ($missing && (PHP_SAPI !== 'cli' || !is_writable(DeploymentConfig\Reader::folder()))) {
             return;
         }
         (new DeploymentConfig\Writer(new DeploymentConfig\Reader(), $this->deploymentConfig))

@@ -13,13 +13,21 @@ class Reader
     public const ENV = 'env.php';
 
     /**
+     * app/etc, or where MAGE_DIRS says that it is.
+     */
+    public static function folder(): string
+    {
+        return $_SERVER['MAGE_DIRS']['etc']['path'] ?? BP . '/app/etc';
+    }
+
+    /**
      * @return array<string, mixed>
      */
     public function load(?string $file = null): array
     {
         $result = [];
         foreach ($file === null ? [self::CONFIG, self::ENV] : [$file] as $name) {
-            $path = BP . '/app/etc/' . $name;
+            $path = self::folder() . "/$name";
             if (!is_file($path)) {
                 continue;
             }

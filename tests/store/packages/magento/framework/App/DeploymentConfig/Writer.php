@@ -24,7 +24,7 @@ class Writer
     {
         $old = $this->reader->load($file);
         $new = $override ? array_replace($old, $data) : array_replace_recursive($old, $data);
-        $path = BP . '/app/etc/' . $file;
+        $path = Reader::folder() . "/$file";
         if (!is_writable(is_file($path) ? $path : dirname($path))) {
             throw new \RuntimeException("Deployment config file $file is not writable.");
         }

@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace Magento\Framework\Setup\Declaration;
 
+use Magento\Framework\App\DeploymentConfig\Reader;
 use Magento\Framework\Component\ComponentRegistrar;
 use Magento\Framework\DB\Connection;
 use Magento\Framework\Module\ModuleList;
@@ -83,7 +84,7 @@ class Schema
     private function declared(): array
     {
         $tables = [];
-        $files = [BP . '/app/etc/db_schema.xml', ...array_values($this->moduleList->getConfigFiles('db_schema.xml'))];
+        $files = [Reader::folder() . '/db_schema.xml', ...array_values($this->moduleList->getConfigFiles('db_schema.xml'))];
         foreach ($files as $file) {
             $xml = simplexml_load_string((string) file_get_contents($file));
             foreach ($xml->table ?? [] as $node) {

@@ -52,7 +52,8 @@ class Installer
      */
     public function updateModulesSequence(bool $keepGenerated, Output $output): void
     {
-        $this->cache->clean();
+        // The whole storage, whoever else uses it: Magento flushes the backend of the type.
+        $this->cache->flush();
         $output->writeln('Cache types config flushed successfully', 'Cache cleared successfully');
         if (!$keepGenerated) {
             $output->writeln('File system cleanup:');
