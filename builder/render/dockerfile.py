@@ -60,18 +60,23 @@ def _support_files(
     def rendered(name: str) -> bytes:
         return environment.get_template(name).render(values).encode()
 
-    folder = template_folder()
+    def plain(name: str) -> bytes:
+        return (template_folder() / name).read_bytes()
+
     ini = rendered("runtime/php.ini.j2")
     return {
-        "build/composer/config.json": (folder / "build/composer/config.json").read_bytes(),
-        "build/in-slot": (folder / "build/in-slot").read_bytes(),
-        "build/magento": (folder / "build/magento").read_bytes(),
+        "build/composer/config.json": plain("build/composer/config.json"),
+        "build/in-slot": plain("build/in-slot"),
+        "build/magento": plain("build/magento"),
         "build/remove-excluded.php": rendered("build/remove-excluded.php.j2"),
-        "build/sort-globs": (folder / "build/sort-globs").read_bytes(),
+        "build/sort-globs": plain("build/sort-globs"),
         "runtime/etc/kiln/nginx.conf": rendered("runtime/nginx.conf.j2"),
         "runtime/etc/kiln/php-fpm.conf": rendered("runtime/php-fpm.conf.j2"),
         f"runtime/etc/php/{php_version}/cli/conf.d/99-kiln.ini": ini,
         f"runtime/etc/php/{php_version}/fpm/conf.d/99-kiln.ini": ini,
         "runtime/usr/local/bin/kiln-entrypoint": rendered("runtime/kiln-entrypoint.j2"),
-        "runtime/usr/local/bin/kiln-health": (folder / "runtime/kiln-health").read_bytes(),
+        "runtime/usr/local/bin/kiln-health": plain("runtime/kiln-health"),
+        "runtime/usr/local/bin/kiln-release": plain("runtime/kiln-release"),
+        "runtime/usr/local/lib/kiln/release-env.php": plain("runtime/release-env.php"),
+        "runtime/usr/local/lib/kiln/release-etc.php": plain("runtime/release-etc.php"),
     }

@@ -352,7 +352,7 @@ def staging(
             assert time.monotonic() < until, database.logs().decode()
             time.sleep(0.3)
         options: dict[str, Any] = {"network": network.name, "volumes": mounts}
-        with run_container(engine, image, "migrate", read_only=False, **options) as migration:
+        with run_container(engine, image, "install", **options) as migration:
             ended = migration.engine.wait(timeout=120)
             assert ended["StatusCode"] == 0, migration.engine.logs().decode()
         with run_container(engine, image, "web", port=8080, **options) as web:

@@ -109,10 +109,7 @@ RUN --network=none set -eu; \
         > /finish/etc/nginx/kiln-content-version.conf; \
     # The folders that are written at run time; all else is root's.
     cd /finish/app; \
-    install -d -o www-data -g www-data pub/media pub/static/_cache var; \
-    # setup:upgrade writes the module list (magento2#26292); only the migrate role does so.
-    install -d -o www-data -g www-data app/etc; \
-    install -m 644 -o www-data -g www-data /app/app/etc/config.php app/etc/config.php
+    install -d -o www-data -g www-data pub/media pub/static/_cache var
 
 # ---- runtime: the image; layers from the one that changes least to the one that changes most -
 FROM php AS runtime

@@ -1,4 +1,4 @@
-"""The image's roles against a real MariaDB and a real Redis: migrate, web, cron, consumer."""
+"""The image's lasting roles against a real MariaDB and a real Redis: web, cron, consumer."""
 
 import contextlib
 import os
@@ -172,37 +172,15 @@ def wait_for_log(container: Container, line: bytes) -> None:
 
 
 @pytest.fixture(scope="module")
-def migrated(start: Run, backend: Backend) -> Backend:
-    """The backend after the role migrate."""
-    with start("bin/magento", "setup:db:status") as before:
-        assert ended_with(before) != 0
-    # setup:upgrade writes the module list into config.php (magento2#26292).
-    with start("migrate", read_only=False) as migration:
-        assert ended_with(migration) == 0, migration.engine.logs().decode()
+def installed(start: Run, backend: Backend) -> Backend:
+    """The backend with the shop set up in it."""
+    with start("install") as installation:
+        assert ended_with(installation) == 0, installation.engine.logs().decode()
     return backend
 
 
-def test_after_migrate_nothing_is_left_to_do(start: Run, migrated: Backend) -> None:
-    for command in ("setup:db:status", "app:config:status"):
-        with start("bin/magento", command) as status:
-            assert ended_with(status) == 0, status.engine.logs().decode()
-
-
-def test_migrating_again_changes_nothing(start: Run, migrated: Backend) -> None:
-    tables = migrated.sql("SHOW TABLES")
-    with start("migrate", read_only=False) as again:
-        assert ended_with(again) == 0, again.engine.logs().decode()
-    assert migrated.sql("SHOW TABLES") == tables
-
-
-def test_a_migration_that_fails_says_so(engine: docker.DockerClient, image: str) -> None:
-    """Without a database."""
-    with run_container(engine, image, "migrate", read_only=False) as migration:
-        assert ended_with(migration) != 0
-
-
 @pytest.fixture(scope="module")
-def shop_web(start: Run, migrated: Backend) -> Iterator[Container]:
+def shop_web(start: Run, installed: Backend) -> Iterator[Container]:
     with start("web", port=8080) as container:
         container.wait_healthy()
         yield container
@@ -224,14 +202,17 @@ def add_to_cart(web: Container, request: str, session: requests.Session | None =
 
 
 def test_a_cart_lives_in_the_database_and_its_session_in_redis(
-    shop_web: Container, migrated: Backend
+    shop_web: Container, installed: Backend
 ) -> None:
     session = requests.Session()
     add_to_cart(shop_web, "cart-1", session)
     cart = session.get(f"http://{shop_web.address}/checkout/cart", timeout=30)
     assert "24-MB01" in cart.text
-    assert migrated.sql("SELECT qty FROM quote_item WHERE request_id = 'cart-1'") in ("2", "2.0000")
-    keys = migrated.redis.run("redis-cli", "-n", "1", "KEYS", "sess_*")[1]
+    assert installed.sql("SELECT qty FROM quote_item WHERE request_id = 'cart-1'") in (
+        "2",
+        "2.0000",
+    )
+    keys = installed.redis.run("redis-cli", "-n", "1", "KEYS", "sess_*")[1]
     assert session.cookies["PHPSESSID"] in keys
 
 
@@ -246,10 +227,10 @@ def schedule(backend: Backend, job: str) -> str:
     )
 
 
-def test_cron_runs_a_job(start: Run, migrated: Backend) -> None:
-    row = schedule(migrated, "kiln_sample_tick")
+def test_cron_runs_a_job(start: Run, installed: Backend) -> None:
+    row = schedule(installed, "kiln_sample_tick")
     with start("cron") as cron:
-        migrated.wait_for(
+        installed.wait_for(
             f"SELECT COUNT(*) FROM kiln_sample_tick WHERE schedule_id = {row} "
             "AND finished_at IS NOT NULL"
         )
@@ -258,27 +239,27 @@ def test_cron_runs_a_job(start: Run, migrated: Backend) -> None:
 
 
 @pytest.mark.parametrize("number", ["SIGTERM", "SIGQUIT"])
-def test_a_stop_lets_a_cron_job_finish(start: Run, migrated: Backend, number: str) -> None:
-    schedule(migrated, "kiln_sample_tick")
+def test_a_stop_lets_a_cron_job_finish(start: Run, installed: Backend, number: str) -> None:
+    schedule(installed, "kiln_sample_tick")
     of_job = "FROM cron_schedule WHERE job_code = 'kiln_sample_tick' AND status"
-    with migrated.locked("kiln_sample_tick") as release, start("cron") as cron:
-        migrated.wait_for(f"SELECT COUNT(*) {of_job} = 'running'")
-        running = migrated.sql(f"SELECT schedule_id {of_job} = 'running'")
+    with installed.locked("kiln_sample_tick") as release, start("cron") as cron:
+        installed.wait_for(f"SELECT COUNT(*) {of_job} = 'running'")
+        running = installed.sql(f"SELECT schedule_id {of_job} = 'running'")
         cron.engine.kill(number)
         cron.engine.reload()
         assert cron.engine.status == "running"
         release()
         assert ended_with(cron) == 0
-    assert running in migrated.sql(f"SELECT schedule_id {of_job} = 'success'").splitlines()
-    assert migrated.sql(f"SELECT COUNT(*) {of_job} NOT IN ('success', 'pending')") == "0"
+    assert running in installed.sql(f"SELECT schedule_id {of_job} = 'success'").splitlines()
+    assert installed.sql(f"SELECT COUNT(*) {of_job} NOT IN ('success', 'pending')") == "0"
 
 
 def test_a_stop_lets_cron_groups_with_a_process_of_their_own_finish(
-    start: Run, migrated: Backend
+    start: Run, installed: Backend
 ) -> None:
-    row = schedule(migrated, "acme_background")
+    row = schedule(installed, "acme_background")
     with start("cron") as cron:
-        migrated.wait_for(
+        installed.wait_for(
             f"SELECT COUNT(*) FROM cron_schedule WHERE schedule_id = {row} AND status = 'success'"
         )
         cron.engine.stop(timeout=60)
@@ -286,7 +267,7 @@ def test_a_stop_lets_cron_groups_with_a_process_of_their_own_finish(
         assert b"background-ended" in cron.engine.logs()
 
 
-def test_a_stop_while_cron_waits_ends_it_at_once(start: Run, migrated: Backend) -> None:
+def test_a_stop_while_cron_waits_ends_it_at_once(start: Run, installed: Backend) -> None:
     """Killed after ten seconds, it would not end with 0."""
     with start("cron") as cron:
         wait_for_log(cron, b"Ran jobs by schedule.")
@@ -302,36 +283,39 @@ def handled(request: str) -> str:
 
 
 def test_a_consumer_handles_messages_that_come_before_and_after_its_start(
-    start: Run, shop_web: Container, migrated: Backend
+    start: Run, shop_web: Container, installed: Backend
 ) -> None:
     add_to_cart(shop_web, "before")
     with start("consumer", CONSUMER, environment={"KILN_CONSUMER_PAUSE": "1"}) as consumer:
-        migrated.wait_for(handled("before"))
+        installed.wait_for(handled("before"))
         add_to_cart(shop_web, "after")
-        migrated.wait_for(handled("after"))
+        installed.wait_for(handled("after"))
         assert consumer.run("kiln-health")[0] == 0
 
 
 @pytest.mark.parametrize("number", ["SIGTERM", "SIGQUIT"])
 def test_a_stop_lets_a_consumer_finish_its_message(
-    start: Run, shop_web: Container, migrated: Backend, number: str
+    start: Run, shop_web: Container, installed: Backend, number: str
 ) -> None:
     request = f"stopped-{number}"
     in_progress = "SELECT COUNT(*) FROM queue_message_status WHERE status = 3"
     add_to_cart(shop_web, request)
-    with migrated.locked("kiln_sample_message") as release, start("consumer", CONSUMER) as consumer:
-        migrated.wait_for(in_progress)
+    with (
+        installed.locked("kiln_sample_message") as release,
+        start("consumer", CONSUMER) as consumer,
+    ):
+        installed.wait_for(in_progress)
         consumer.engine.kill(number)
         consumer.engine.reload()
         assert consumer.engine.status == "running"
         release()
         assert ended_with(consumer) == 0
-        assert migrated.sql(in_progress) == "0"
-    assert migrated.sql(handled(request)) == "1"
+        assert installed.sql(in_progress) == "0"
+    assert installed.sql(handled(request)) == "1"
 
 
 def test_a_stop_of_a_consumer_without_messages_ends_it_at_once(
-    start: Run, migrated: Backend
+    start: Run, installed: Backend
 ) -> None:
     """It would wait for messages without end, and be killed."""
     with start("consumer", CONSUMER, environment={"KILN_CONSUMER_PAUSE": "1"}) as consumer:

@@ -380,9 +380,7 @@ def stack(
             "network": host,
             "volumes": {str(env_php): {"bind": "/app/app/etc/env.php", "mode": "ro"}},
         }
-        with run_with_secrets(
-            engine, image, folder, "migrate", read_only=False, **common
-        ) as migration:
+        with run_with_secrets(engine, image, folder, "install", **common) as migration:
             ended = migration.engine.wait(timeout=120)["StatusCode"]
             assert ended == 0, migration.engine.logs().decode()
         with run_with_secrets(engine, image, folder, "web", port=8080, **common) as web:
