@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from builder.errors import ProxyError
-from builder.plan.proxy import SLOTS, Mode, Slot, slot_backend
+from builder.plan.proxy import SLOTS, Mode, Slot, assets_backend, slot_backend
 from builder.process import Completed
 from builder.render.proxy import (
     CONFIG,
@@ -297,22 +297,15 @@ class Proxy:
         Raises:
             ProxyError: it does not in that time.
         """
-        until = self.clock() + seconds
-        while True:
-            servers = self.servers(slot)
-            if sum(one.up for one in servers) >= count:
-                return servers
-            if self.clock() >= until:
-                raise ProxyError(
-                    f"{sum(one.up for one in servers)} of {count} web containers pass the proxy's "
-                    f"check after {seconds:.0f} s",
-                    where=f"slot {slot}",
-                    hint="see the containers' logs",
-                    details=tuple(
-                        f"{one.name} {one.address}: {one.status}, {one.check}" for one in servers
-                    ),
-                )
-            self.sleep(_PAUSE)
+        return self._wait_up(slot_backend(slot), count, seconds)
+
+    def wait_assets_up(self, k: int, seconds: float) -> None:
+        """Wait until the proxy would send requests to the k-th older release's static content.
+
+        Raises:
+            ProxyError: it does not in that time.
+        """
+        self._wait_up(assets_backend(k), 1, seconds)
 
     def connections(self, slot: Slot) -> int:
         """Requests that a slot works on or that wait for it, those of old workers too.
@@ -368,6 +361,24 @@ class Proxy:
         """
         worker = self._current()
         return parse_traffic(self._stat(worker), slot_backend(slot), worker)
+
+    def _wait_up(self, backend: str, count: int, seconds: float) -> tuple[ServerState, ...]:
+        until = self.clock() + seconds
+        while True:
+            servers = parse_servers(self._stat(self._current()), backend)
+            if sum(one.up for one in servers) >= count:
+                return servers
+            if self.clock() >= until:
+                raise ProxyError(
+                    f"{sum(one.up for one in servers)} of {count} containers pass the proxy's "
+                    f"check after {seconds:.0f} s",
+                    where=f"backend {backend}",
+                    hint="see the containers' logs",
+                    details=tuple(
+                        f"{one.name} {one.address}: {one.status}, {one.check}" for one in servers
+                    ),
+                )
+            self.sleep(_PAUSE)
 
     # -- the sockets ------------------------------------------------------------------------
 

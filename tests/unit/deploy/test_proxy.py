@@ -252,7 +252,7 @@ def test_a_drain_ends_in_time_and_says_what_is_left() -> None:
 
 def test_servers_that_do_not_come_up_are_named() -> None:
     container = Container(answers(("show proc", FAILED), ("show stat", STAT)))
-    with pytest.raises(ProxyError, match="0 of 2 web containers") as caught:
+    with pytest.raises(ProxyError, match="0 of 2 containers") as caught:
         container.proxy().wait_up("green", 2, 5)
     assert caught.value.details == (
         "web1 10.231.7.97:8080: UP, INI",
