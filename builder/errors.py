@@ -95,6 +95,36 @@ class StackError(KilnError):
     exit_code = 20
 
 
+class ReleaseError(KilnError):
+    """A release failed; what the message says serves now."""
+
+    exit_code = 21
+
+
+class LockedError(KilnError):
+    """Another kiln changes the same system, or this one has lost its lease."""
+
+    exit_code = 22
+
+
+class RefusedError(KilnError):
+    """A release would lose requests or data, or was not accepted; nothing was changed."""
+
+    exit_code = 23
+
+
+class UnfinishedError(KilnError):
+    """A release was left half-way; `kiln resume` goes on with it."""
+
+    exit_code = 24
+
+
+class EngineError(KilnError):
+    """A host's engine does not answer, or refuses what a release needs of it."""
+
+    exit_code = 25
+
+
 class ProxyError(KilnError):
     """The proxy refuses its configuration, does not answer, or does not do as it was told."""
 

@@ -200,6 +200,18 @@ def recall_build(cache: Path, plan: BuildPlan, inputs: Inputs) -> Built | None:
         return None
 
 
+def last_built(cache: Path) -> str | None:
+    """The digest of the image that was last built from a tree; None where there is none.
+
+    Args:
+        cache: the tree's folder in Kiln's cache.
+    """
+    try:
+        return read_layout(cache / "image").digest
+    except (OSError, BuildError):
+        return None
+
+
 def _remember(built: Built, inputs: Inputs) -> None:
     memory = {
         "inputs": inputs.digest,

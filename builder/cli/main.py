@@ -8,7 +8,7 @@ from types import FrameType
 import click
 
 from builder import __version__
-from builder.cli import build, config, dev, host, image, project, secrets
+from builder.cli import build, config, deploy, dev, host, image, project, secrets
 from builder.cli.output import print_error
 from builder.errors import KilnError
 
@@ -51,6 +51,10 @@ for command in (
     image.verify,
     secrets.secrets,
     config.config,
+    deploy.plan,
+    deploy.deploy,
+    deploy.rollback,
+    deploy.resume,
 ):
     cli.add_command(command)
 

@@ -171,6 +171,31 @@ class BuildView:
         return table
 
 
+class ReleaseView:
+    """Shows a release as it goes, on standard error: a line a step, and what there is to say."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._started = time.monotonic()
+        self._said = ""
+
+    def __enter__(self) -> "ReleaseView":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def step(self, text: str) -> None:
+        """A step has begun."""
+        self._console.print(Text(f"{time.monotonic() - self._started:7.1f} s  {text}"))
+
+    def detail(self, text: str) -> None:
+        """Something is to be said about the step that is under way; not twice."""
+        if text != self._said:
+            self._said = text
+            self._console.print(Text(f"           {text}", style="dim"))
+
+
 def _shortened(name: str) -> str:
     return name if len(name) <= 100 else f"{name[:97]}..."
 

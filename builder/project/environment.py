@@ -18,6 +18,8 @@ from pydantic import (
     model_validator,
 )
 
+from builder.project.deployment import Deploy
+
 SETTING_PATH = re.compile(r"[A-Za-z0-9_]+(?:/[A-Za-z0-9_]+){2,}")
 SCOPE_CODE = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 SECRET_NAME = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*")
@@ -172,6 +174,9 @@ class EnvironmentFile(_Model):
     )
     secrets: SecretSourceConfig | None = Field(
         None, description="Where secrets come from; needed as soon as one is named."
+    )
+    deploy: Deploy | None = Field(
+        None, description="How the system is run; without, `kiln deploy` does not know it."
     )
 
     @model_validator(mode="after")

@@ -202,12 +202,19 @@ class Registry:
         Raises:
             RegistryError: also when there is no such image.
         """
+        digest = self.find(ref)
+        if digest is None:
+            raise _missing(ref)
+        return digest
+
+    def find(self, ref: ImageReference) -> str | None:
+        """The digest a reference stands for now; None where there is no such image."""
         # Docker Hub counts a GET as a pull, and allows few.
         response = self._at(ref).request(
             "HEAD", _manifest_path(ref), expect=(200, 404), headers=_ACCEPT
         )
         if response.status_code == 404:
-            raise _missing(ref)
+            return None
         digest = response.headers.get("Docker-Content-Digest", "")
         if not is_digest(digest):
             # distribution-spec: the header is a SHOULD.

@@ -7,7 +7,7 @@ import jinja2
 from builder.magento.delivery import Delivery
 from builder.plan.development import DATABASE, QUEUE_USER, SECRETS, DevelopmentPlan
 from builder.render.dockerfile import TOOL_PACKAGES
-from builder.render.images import RenderedImage
+from builder.render.images import RenderedImage, service_contents
 from builder.render.templates import template_environment, template_folder
 
 _FOLDER = "development"
@@ -65,16 +65,8 @@ def _contents(
     def plain(name: str) -> bytes:
         return (template_folder() / name).read_bytes()
 
-    if service == "database":
-        return {"usr/local/bin/kiln-database": plain(f"{_FOLDER}/kiln-database")}
     if service == "mail":
         return {"usr/local/bin/kiln-mail": plain(f"{_FOLDER}/kiln-mail")}
-    if service == "queue":
-        return {
-            "usr/local/bin/kiln-queue": plain(f"{_FOLDER}/kiln-queue"),
-            "etc/rabbitmq/enabled_plugins": plain(f"{_FOLDER}/enabled_plugins"),
-            "etc/rabbitmq/conf.d/10-kiln.conf": plain(f"{_FOLDER}/rabbitmq.conf"),
-        }
     if service == "web":
         ini = plain(f"{_FOLDER}/php.ini")
         scripts = ("kiln-magento", "kiln-state", "kiln-switch-off")
@@ -94,4 +86,4 @@ def _contents(
                 for script in scripts
             },
         }
-    return {}
+    return service_contents(service, _FOLDER)

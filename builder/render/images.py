@@ -4,6 +4,8 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from builder.render.templates import template_folder
+
 
 @dataclass(frozen=True, slots=True)
 class RenderedImage:
@@ -28,3 +30,25 @@ class RenderedImage:
         for path, content in sorted(self.contents.items()):
             hasher.update(b"\0" + path.encode() + b"\0" + content)
         return f"{self.repository}:{hasher.hexdigest()[:16]}"
+
+
+def service_contents(service: str, folder: str) -> dict[str, bytes]:
+    """What the image of a database, cache or queue copies in, by path.
+
+    Args:
+        service: e.g. `queue`.
+        folder: of dockerfiles/, with the settings for where the service runs.
+    """
+
+    def plain(name: str) -> bytes:
+        return (template_folder() / name).read_bytes()
+
+    if service == "database":
+        return {"usr/local/bin/kiln-database": plain("development/kiln-database")}
+    if service == "queue":
+        return {
+            "usr/local/bin/kiln-queue": plain("development/kiln-queue"),
+            "etc/rabbitmq/enabled_plugins": plain("development/enabled_plugins"),
+            "etc/rabbitmq/conf.d/10-kiln.conf": plain(f"{folder}/rabbitmq.conf"),
+        }
+    return {}

@@ -18,7 +18,7 @@ from builder.plan.proxy import (
     web_address,
 )
 from builder.render.images import RenderedImage
-from builder.render.templates import template_environment
+from builder.render.templates import template_environment, template_folder
 
 CONFIG = "haproxy.cfg"
 PAGE = "maintenance.html"
@@ -38,7 +38,8 @@ def render_proxy_image(base: str, mirror: str | None) -> RenderedImage:
     """
     template = template_environment().get_template("production/proxy.Dockerfile.j2")
     text = template.render(plan={"base": base, "mirror": mirror}, uid=PROXY_UID)
-    return RenderedImage("kiln-proxy", "proxy", text, {})
+    state = (template_folder() / "production/kiln-state").read_bytes()
+    return RenderedImage("kiln-proxy", "proxy", text, {"usr/local/bin/kiln-state": state})
 
 
 def render_proxy_config(plan: ProxyPlan) -> str:

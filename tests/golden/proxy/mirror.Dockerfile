@@ -19,6 +19,7 @@ RUN set -eux; \
     rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/cache/debconf/*-old /var/lib/dpkg/*-old \
         /var/cache/ldconfig/aux-cache /var/log/* /tmp/* /etc/machine-id /var/lib/dbus/machine-id
 RUN install -d -o haproxy -g haproxy /run/haproxy && install -d /proxy
+COPY --from=src-kiln / /
 USER haproxy
 EXPOSE 8080 8443
 # Stop listening, finish what is being served.

@@ -1,0 +1,233 @@
+"""`kiln plan`, `deploy`, `rollback` and `resume`."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from builder.build.image import last_built
+from builder.cli.output import ReleaseView, output_option, print_json, print_table
+from builder.cli.system import System, open_site, open_system, whoami
+from builder.deploy.prepare import Prepared, prepare_deploy, prepare_rollback
+from builder.deploy.release import abort_release, resume_release, run_release
+from builder.deploy.site import Site
+from builder.deploy.state import HostState, audit, read_state
+from builder.deploy.steps import pull_image
+from builder.errors import RefusedError, UnfinishedError
+from builder.plan.describe import describe_step
+from builder.plan.release import DeployPlan, PullImage, Release
+from builder.registry.reference import ImageReference
+
+environment_argument = click.argument("environment")
+window_option = click.option(
+    "--accept-window",
+    is_flag=True,
+    help="Let visitors wait while a migration runs that the old release cannot serve through.",
+)
+
+
+def resolve_image(system: System, image: str | None) -> str:
+    """The image to deploy, by digest: a reference, a digest, a tag of the shop's own repository.
+
+    Without one, the newest that was built and pushed from this tree.
+
+    Raises:
+        RegistryError: there is no such image.
+    """
+    repository = ImageReference.parse(system.project.repository)
+    registry = system.settings.registry(system.project)
+    if image is None:
+        image = last_built(system.settings.tree_cache(system.project))
+        if image is None:
+            raise click.UsageError("name the image, or `kiln build --push` one from this tree")
+    if image.startswith("sha256:"):
+        reference = repository.with_digest(image)
+    elif "/" in image or "@" in image:
+        reference = ImageReference.parse(image)
+    else:
+        reference = repository.with_tag(image)
+    digest = registry.resolve(reference)
+    return f"{reference.name}@{digest}"
+
+
+@click.command()
+@environment_argument
+@click.argument("image", required=False)
+@output_option
+@click.pass_obj
+def plan(path: Path, environment: str, image: str | None, output: str) -> None:
+    """Show what `kiln deploy ENVIRONMENT IMAGE` would do; changes nothing that serves."""
+    system = open_system(path, environment)
+    reference = resolve_image(system, image)
+    with ReleaseView() as view, open_site(system, view) as (site, state):
+        _require_finished(state, environment)
+        prepared = _prepare(system, site, state, reference)
+    print_plan(prepared.plan, output)
+
+
+@click.command()
+@environment_argument
+@click.argument("image", required=False)
+@window_option
+@output_option
+@click.pass_obj
+def deploy(
+    path: Path, environment: str, image: str | None, accept_window: bool, output: str
+) -> None:
+    """Bring ENVIRONMENT to IMAGE: a digest, a tag, or the last that was pushed from this tree."""
+    system = open_system(path, environment)
+    reference = resolve_image(system, image)
+    with ReleaseView() as view, open_site(system, view) as (site, state):
+        state = _finish_first(site, state)
+        prepared = _prepare(system, site, state, reference)
+        _execute(site, prepared, accept_window)
+    print_done(prepared.plan, output)
+
+
+def _prepare(system: System, site: Site, state: HostState, reference: str) -> Prepared:
+    pull_image(site, PullImage(image=reference))
+    return prepare_deploy(site, state, system.environment, reference, datetime.now(UTC), whoami())
+
+
+def _execute(site: Site, prepared: Prepared, accept_window: bool) -> None:
+    plan = prepared.plan
+    if plan.needs_window and not accept_window:
+        raise RefusedError(
+            "the old release cannot serve while the database is migrated: visitors would have to "
+            "wait",
+            where=site.stack.name,
+            details=plan.reasons,
+            hint="choose a quiet hour and give --accept-window",
+        )
+    run_release(site, plan, prepared.env_php)
+    audit(
+        site.keeper,
+        site.lease.token,
+        what="rollback" if plan.release.rolled_back_to else "deploy",
+        release=plan.release.number,
+        image=plan.release.image,
+        by=plan.release.by,
+    )
+
+
+@click.command()
+@environment_argument
+@click.argument("release", required=False, type=int)
+@click.option(
+    "--current-secrets", is_flag=True, help="Take today's secrets, not those it had then."
+)
+@click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
+@output_option
+@click.pass_obj
+def rollback(
+    path: Path,
+    environment: str,
+    release: int | None,
+    current_secrets: bool,
+    dry_run: bool,
+    output: str,
+) -> None:
+    """Bring an earlier release of ENVIRONMENT back: its image, configuration and secrets.
+
+    RELEASE is its number; by default the one before the current.
+    """
+    system = open_system(path, environment)
+    with ReleaseView() as view, open_site(system, view) as (site, state):
+        state = _finish_first(site, state)
+        target = _target(state, release, environment)
+        pull_image(site, PullImage(image=target.image))
+        prepared = prepare_rollback(
+            site,
+            state,
+            target,
+            datetime.now(UTC),
+            whoami(),
+            current_secrets=current_secrets,
+        )
+        if not dry_run:
+            _execute(site, prepared, accept_window=False)
+    if dry_run:
+        print_plan(prepared.plan, output)
+    else:
+        print_done(prepared.plan, output)
+
+
+def _target(state: HostState, number: int | None, environment: str) -> Release:
+    targets = {one.number: one for one in state.rollback_targets}
+    if number is None and targets:
+        return next(iter(targets.values()))
+    if number in targets:
+        return targets[number]
+    known = ", ".join(map(str, targets)) or "none"
+    raise RefusedError(
+        f"there is no release {number} to go back to" if number else "there is no earlier release",
+        where=environment,
+        hint=f"releases that can be gone back to: {known}",
+    )
+
+
+@click.command()
+@environment_argument
+@click.option("--back", is_flag=True, help="Put the old release back instead of going on.")
+@click.pass_obj
+def resume(path: Path, environment: str, back: bool) -> None:
+    """Go on with a release that was left half-way, and start again what does not run."""
+    system = open_system(path, environment)
+    with ReleaseView() as view, open_site(system, view) as (site, state):
+        recorded = state.unfinished
+        if recorded is None:
+            view.step("no release was left half-way")
+        elif back:
+            abort_release(site, recorded)
+        else:
+            resume_release(site, recorded)
+
+
+def _finish_first(site: Site, state: HostState) -> HostState:
+    recorded = state.unfinished
+    if recorded is None:
+        return state
+    site.watcher.step(f"release {recorded.release.number} was left half-way: going on with it")
+    resume_release(site, recorded)
+    return read_state(site.keeper)
+
+
+def _require_finished(state: HostState, environment: str) -> None:
+    if state.unfinished is not None:
+        raise UnfinishedError(
+            f"release {state.unfinished.release.number} was left half-way",
+            where=environment,
+            hint=f"`kiln resume {environment}` goes on with it",
+        )
+
+
+def print_plan(plan: DeployPlan, output: str) -> None:
+    """A plan as text or JSON."""
+    if output == "json":
+        print_json(plan.model_dump(mode="json"))
+        return
+    previous = plan.previous
+    print_table(
+        ("what", ""),
+        [
+            ("system", plan.stack),
+            ("release", str(plan.release.number)),
+            ("image", plan.release.image),
+            ("so far", f"{previous.number}, {previous.image}" if previous else "nothing"),
+            ("database", plan.migration),
+            ("because", "; ".join(plan.reasons)),
+        ],
+    )
+    click.echo()
+    for index, step in enumerate(plan.steps, 1):
+        click.echo(f"{index:3}. {describe_step(step)}")
+    if plan.needs_window:
+        click.echo("\nvisitors wait meanwhile: `kiln deploy` needs --accept-window")
+
+
+def print_done(plan: DeployPlan, output: str) -> None:
+    """What serves now."""
+    if output == "json":
+        print_json(plan.release.model_dump(mode="json"))
+        return
+    click.echo(f"release {plan.release.number} serves {plan.release.image}")

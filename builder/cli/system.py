@@ -1,0 +1,176 @@
+"""Opening a system for the commands that show and change it."""
+
+import contextlib
+import getpass
+import os
+import socket
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from docker.models.containers import Container
+
+from builder.cli.build import resolve_base
+from builder.cli.output import BuildView, ReleaseView
+from builder.cli.secrets import open_secrets
+from builder.cli.settings import Settings, read_settings
+from builder.deploy.engine import Engine, connect, run_in, stack_containers
+from builder.deploy.hooks import Hooks
+from builder.deploy.keeper import HostFile, Keeper, LeaseHolder
+from builder.deploy.lease import hold_lease
+from builder.deploy.proxy import Proxy
+from builder.deploy.service_images import AUTO, provide_service_images
+from builder.deploy.services import PROXY_FOLDER, find_keeper, start_keeper
+from builder.deploy.site import Site
+from builder.deploy.state import NOTHING, HostState, read_state
+from builder.errors import EngineError, ProjectFileError
+from builder.magento.shop import inspect_platform, require_lock
+from builder.plan.development import reported_database
+from builder.plan.stack import Stack, plan_stack
+from builder.process import Completed, run
+from builder.project.environments import Environment, load_environment
+from builder.project.loading import Project, load_project
+from builder.render.templates import template_folder
+from builder.secrets.changes import wanted_values
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """A system and its host, before anything is locked."""
+
+    settings: Settings
+    project: Project
+    environment: Environment
+    stack: Stack
+    engine: Engine
+    path: Path
+
+    def state(self) -> tuple[Keeper | None, HostState]:
+        """What is recorded on the host; nothing where nothing was deployed."""
+        keeper = find_keeper(self.engine, self.stack.name)
+        return keeper, read_state(keeper) if keeper else NOTHING
+
+
+def open_system(path: Path, name: str) -> System:
+    """Read the project and the environment, and reach its host."""
+    settings = read_settings()
+    project = load_project(path)
+    environment = load_environment(project.root, name)
+    deploy = environment.file.deploy
+    file = template_folder() / "production" / "maintenance.html"
+    if deploy and deploy.maintenance.page:
+        file = project.root / deploy.maintenance.page
+    try:
+        page = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ProjectFileError(
+            f"the maintenance page cannot be read: {error}",
+            where=environment.where("deploy", "maintenance", "page"),
+            hint="name an HTML file, relative to kiln.yaml",
+        ) from None
+    stack = plan_stack(project, environment, page)
+    engine = connect(stack.deploy.host, settings.env, run)
+    return System(settings, project, environment, stack, engine, path)
+
+
+def whoami() -> str:
+    """Who changes a system: user@host."""
+    return f"{getpass.getuser()}@{socket.gethostname()}"
+
+
+@contextlib.contextmanager
+def open_site(system: System, view: ReleaseView) -> Iterator[tuple[Site, HostState]]:
+    """Hold the system's lease; on an empty host, start the keeper first."""
+    stack, engine = system.stack, system.engine
+    keeper, state = system.state()
+    images = _service_images(system, state)
+    version = _database_version(system)
+    if keeper is None:
+        view.step("start the keeper, which holds the state on the host")
+        keeper = start_keeper(engine, stack, images, version)
+    holder = LeaseHolder(
+        owner=f"{whoami()}, process {os.getpid()}",
+        command=" ".join(["kiln", *sys.argv[1:]]),
+        since=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    with hold_lease(keeper, holder) as lease:
+        # Again, now that nobody else changes it.
+        state = read_state(keeper)
+        replicas = state.current.replicas if state.current else 0
+        secrets = open_secrets(system.path, stack.environment)
+        site = Site(
+            stack=stack,
+            engine=engine,
+            keeper=keeper,
+            lease=lease,
+            proxy=_proxy(engine, stack, keeper, lease.token),
+            replicas=max(stack.deploy.web.replicas, replicas),
+            images=images,
+            database_version=version,
+            root=system.project.root,
+            wanted_secrets=lambda: wanted_values(secrets),
+            hook=Hooks(system.project.root / stack.deploy.hooks, stack, system.settings.env, run),
+            watcher=view,
+        )
+        yield site, state
+
+
+def _service_images(system: System, state: HostState) -> Mapping[str, str]:
+    """Those that run; a new version of Kiln must not start a database anew by the way."""
+    wanted = {"proxy": AUTO, **system.stack.services}
+    images = {
+        service: state.services.get(service, AUTO) if image == AUTO else image
+        for service, image in wanted.items()
+    }
+    if AUTO not in images.values():
+        return images
+    project, settings = system.project, system.settings
+    platform = inspect_platform(project, require_lock(project.root))
+    with BuildView(()) as view:
+        return provide_service_images(
+            images,
+            repository=project.repository,
+            base=resolve_base(project, platform.suite, settings),
+            mirror=project.file.base.mirror,
+            registry=settings.registry(project),
+            work=settings.tree_cache(project) / "services",
+            epoch=settings.epoch,
+            builder=project.file.build.builder,
+            run=run,
+            env=settings.env,
+            watcher=view,
+        )
+
+
+def _database_version(system: System) -> str | None:
+    """Magento refuses a database that it does not know, as Debian's may be."""
+    if system.stack.services.get("database") != AUTO:
+        return None
+    project = system.project
+    return reported_database(inspect_platform(project, require_lock(project.root)))
+
+
+def _proxy(engine: Engine, stack: Stack, keeper: Keeper, token: int) -> Proxy:
+    def execute(argv: Sequence[str]) -> Completed:
+        return run_in(proxy_container(engine, stack), *argv)
+
+    def write_file(name: str, content: bytes) -> None:
+        keeper.install(token, PROXY_FOLDER, {name: HostFile(content, 0o644)})
+
+    return Proxy(execute, write_file)
+
+
+def proxy_container(engine: Engine, stack: Stack) -> Container:
+    """The proxy's container.
+
+    Raises:
+        EngineError: there is none.
+    """
+    found = stack_containers(engine, stack.name, role="proxy")
+    if not found:
+        raise EngineError(
+            "there is no proxy", where=stack.name, hint="`kiln resume` starts it again"
+        )
+    return found[0]

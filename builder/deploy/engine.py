@@ -1,0 +1,232 @@
+"""A container engine, here or on another host: the docker SDK, and docker compose beside it."""
+
+import contextlib
+import json
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import docker
+import docker.errors
+import requests
+from docker.models.containers import Container
+
+from builder.errors import DiskFullError, EngineError, HostError
+from builder.host.engine import START_HINT
+from builder.process import Completed, Runner
+
+_TIMEOUT = 120.0
+_SHOWN_LINES = 20
+STACK_LABEL = "io.kiln.stack"
+RELEASE_LABEL = "io.kiln.release"
+ROLE_LABEL = "io.kiln.role"
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """An engine that answers.
+
+    Attributes:
+        name: for messages: its address.
+        client: of the SDK.
+        env: the environment for client programs, which leads them to the same engine.
+        run: runs programs.
+    """
+
+    name: str
+    client: docker.DockerClient
+    env: Mapping[str, str]
+    run: Runner
+
+
+def connect(host: str | None, env: Mapping[str, str], run: Runner) -> Engine:
+    """Reach an engine.
+
+    Args:
+        host: ssh://..., tcp://..., unix://..., the name of a docker context, or None for the one
+            that the docker client would take.
+        env: the user's environment.
+        run: runs programs.
+
+    Raises:
+        HostError: it does not answer, or there is no context of the name.
+    """
+    address = host if host and "://" in host else _context_address(host, env, run)
+    led = {**env, "DOCKER_HOST": address}
+    led.pop("DOCKER_CONTEXT", None)
+    # The user's own ssh, with its configuration, keys and known hosts.
+    try:
+        client = docker.DockerClient(
+            base_url=address, timeout=int(_TIMEOUT), use_ssh_client=address.startswith("ssh://")
+        )
+        client.ping()
+    except (docker.errors.DockerException, requests.RequestException, OSError) as error:
+        raise HostError(
+            f"the container engine does not answer: {_shortened(error)}",
+            where=address,
+            hint="see that `ssh HOST docker version` works without a question"
+            if address.startswith("ssh://")
+            else START_HINT,
+        ) from None
+    return Engine(address, client, led, run)
+
+
+def _context_address(name: str | None, env: Mapping[str, str], run: Runner) -> str:
+    if name is None and env.get("DOCKER_HOST"):
+        return str(env["DOCKER_HOST"])
+    argv = ["docker", "context", "inspect", *([name] if name else [])]
+    try:
+        done = run(argv, env=env, timeout=60)
+        return str(json.loads(done.stdout)[0]["Endpoints"]["docker"]["Host"])
+    except FileNotFoundError:
+        raise HostError("the program docker is not installed", hint="run `kiln setup`") from None
+    except (ValueError, LookupError):
+        raise HostError(
+            f"there is no docker context {name}",
+            where="deploy.host",
+            hint="`docker context ls` shows them; or give ssh://USER@HOST",
+        ) from None
+
+
+@contextlib.contextmanager
+def engine_errors(where: str) -> Iterator[None]:
+    """Say in the user's terms what the engine refuses.
+
+    Raises:
+        DiskFullError: its disk is full.
+        EngineError: anything else.
+    """
+    try:
+        yield
+    except (docker.errors.DockerException, requests.RequestException) as error:
+        raise explain_refusal(_shortened(error), where) from None
+
+
+def explain_refusal(text: str, where: str) -> EngineError | DiskFullError:
+    """An engine's words as an error. Pure."""
+    if "no space left on device" in text.lower():
+        return DiskFullError(
+            "the host's disk is full",
+            where=where,
+            hint="make room (`docker image prune`, `kiln prune`), then `kiln resume`",
+        )
+    return EngineError(text, where=where, hint="mend it, then `kiln resume`")
+
+
+def run_compose(
+    engine: Engine, project: str, text: str, *arguments: str, timeout: float = 900
+) -> Completed:
+    """Run docker compose with a rendered file.
+
+    Raises:
+        EngineError: it failed; the details are its last lines.
+        DiskFullError: the host's disk is full.
+    """
+    argv = ["docker", "compose", "--project-name", project, "--file", "-", *arguments]
+    done = engine.run(argv, env=engine.env, stdin=text.encode(), timeout=timeout)
+    if done.returncode != 0:
+        lines = tuple((done.stderr or done.stdout).strip().splitlines()[-_SHOWN_LINES:])
+        error = explain_refusal(lines[-1] if lines else "no answer", f"docker compose {project}")
+        error.details = lines[:-1]
+        raise error
+    return done
+
+
+def stack_containers(engine: Engine, stack: str, **labels: str) -> list[Container]:
+    """The containers of a stack, running or not, sorted by name.
+
+    Args:
+        engine: the engine.
+        stack: the stack's name.
+        **labels: `release` and `role`.
+    """
+    names = {"release": RELEASE_LABEL, "role": ROLE_LABEL}
+    wanted = [f"{STACK_LABEL}={stack}", *(f"{names[key]}={value}" for key, value in labels.items())]
+    with engine_errors(engine.name):
+        found = engine.client.containers.list(all=True, filters={"label": wanted})
+    return sorted(found, key=lambda one: str(one.name))
+
+
+def stop_containers(containers: list[Container], seconds: float, where: str) -> list[str]:
+    """Stop containers as they wish to be stopped, all at once, and remove them.
+
+    Args:
+        containers: which.
+        seconds: after that they are killed.
+        where: for messages.
+
+    Returns:
+        The names of those that had to be killed.
+    """
+    killed = []
+    with engine_errors(where):
+        for container in containers:
+            # Its own signal, sent as such, tells the engine not to start it again.
+            signal = container.attrs["Config"].get("StopSignal") or "SIGTERM"
+            _send(container, signal)
+        until = time.monotonic() + seconds
+        left = list(containers)
+        while left and time.monotonic() < until:
+            left = [one for one in left if _runs(one)]
+            if left:
+                time.sleep(0.2)
+        for container in left:
+            killed.append(str(container.name))
+            _send(container, "SIGKILL")
+        for container in containers:
+            with contextlib.suppress(docker.errors.NotFound):
+                container.remove(force=True, v=True)
+    return killed
+
+
+def _send(container: Container, signal: str) -> None:
+    try:
+        container.kill(signal=signal)
+    except docker.errors.NotFound:
+        return
+    except docker.errors.APIError as error:
+        # 409: it does not run.
+        if error.status_code != 409:
+            raise
+
+
+def _runs(container: Container) -> bool:
+    try:
+        container.reload()
+    except docker.errors.NotFound:
+        return False
+    return container.status in ("running", "restarting", "paused")
+
+
+def last_lines(container: Container, count: int = _SHOWN_LINES) -> tuple[str, ...]:
+    """The end of a container's log; none where it is gone."""
+    try:
+        text = container.logs(tail=count).decode("utf-8", "replace")
+    except (docker.errors.DockerException, requests.RequestException):
+        return ()
+    return tuple(text.strip().splitlines()[-count:])
+
+
+def run_in(
+    container: Container,
+    *argv: str,
+    environment: Mapping[str, str] | None = None,
+    where: str = "",
+) -> Completed:
+    """Run a program in a running container.
+
+    Raises:
+        EngineError: it does not run, or the engine does not answer.
+    """
+    with engine_errors(where or str(container.name)):
+        done: Any = container.exec_run(list(argv), demux=True, environment=dict(environment or {}))
+    out, err = (part or b"" for part in done.output)
+    return Completed(
+        int(done.exit_code), out.decode("utf-8", "replace"), err.decode("utf-8", "replace")
+    )
+
+
+def _shortened(error: Exception) -> str:
+    text = getattr(error, "explanation", None) or str(error) or type(error).__name__
+    return " ".join(str(text).split())[:500]

@@ -1,0 +1,238 @@
+"""The state of a stack on its host, read and written through the keeper's container.
+
+All of it goes through the engine's API, so that a host behind ssh is no different. What is
+written is checked against the lease on the host itself: dockerfiles/production/kiln-state.
+"""
+
+import io
+import json
+import secrets
+import tarfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import docker.errors
+from docker.models.containers import Container
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from builder.deploy.engine import engine_errors, explain_refusal, run_in
+from builder.errors import EngineError, LockedError
+
+STATE = "/state"
+SECRETS = "/secrets"
+_HELD, _LOST, _MISSING = 3, 4, 5
+
+
+@dataclass(frozen=True, slots=True)
+class HostFile:
+    """A file to be written on the host."""
+
+    content: bytes
+    mode: int = 0o600
+    uid: int = 0
+    gid: int = 0
+
+
+class LeaseHolder(BaseModel):
+    """Who changes a stack.
+
+    Attributes:
+        owner: user@host and process.
+        command: e.g. `kiln deploy production`.
+        since: ISO 8601.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    owner: str
+    command: str
+    since: str
+
+
+@dataclass(frozen=True, slots=True)
+class Keeper:
+    """The keeper's container of one stack.
+
+    Attributes:
+        stack: the stack's name.
+        container: running.
+    """
+
+    stack: str
+    container: Container
+
+    def acquire(self, seconds: int, who: LeaseHolder) -> int:
+        """Take the lease; its fencing token.
+
+        Raises:
+            LockedError: another has it; the message says who.
+        """
+        done = self._state("acquire", str(seconds), who.model_dump_json())
+        if done.returncode == _HELD:
+            raise locked(self.stack, parse_lease(done.stdout))
+        return int(done.stdout)
+
+    def renew(self, token: int, seconds: int) -> None:
+        """Keep the lease for so many seconds from now.
+
+        Raises:
+            LockedError: it has run out, or was broken.
+        """
+        self._state("renew", str(token), str(seconds))
+
+    def release(self, token: int) -> None:
+        """Give the lease back; no error if it is lost already."""
+        run_in(self.container, "kiln-state", "release", str(token))
+
+    def break_lease(self) -> None:
+        """Take the lease away from whoever has it; what that one does next is refused."""
+        self._state("break")
+
+    def holder(self) -> LeaseHolder | None:
+        """Who has the lease; None where nobody does."""
+        return parse_lease(self._state("holder").stdout)
+
+    def check(self, token: int) -> None:
+        """See that the lease is still held.
+
+        Raises:
+            LockedError: it is not.
+        """
+        self._state("check", str(token))
+
+    def read(self, path: str) -> bytes | None:
+        """A file's content; None where there is none."""
+        with engine_errors(self.stack):
+            done: Any = self.container.exec_run(["cat", path], stderr=False)
+        return bytes(done.output) if done.exit_code == 0 else None
+
+    def list(self, path: str) -> tuple[str, ...]:
+        """The names in a folder, sorted; none where there is no folder."""
+        return tuple(sorted(run_in(self.container, "ls", "-1", path).stdout.split()))
+
+    def install(
+        self,
+        token: int,
+        target: str,
+        files: Mapping[str, HostFile],
+        folder: HostFile = HostFile(b"", 0o700),
+    ) -> None:
+        """Put files into a folder, each whole or not at all; the folder itself stays.
+
+        Args:
+            token: of the lease.
+            target: below /state or /secrets.
+            files: by name.
+            folder: owner and mode of the folder, if it is made.
+
+        Raises:
+            LockedError: the lease is lost.
+            DiskFullError: the host's disk is full.
+        """
+        root = SECRETS if target.startswith(f"{SECRETS}/") else STATE
+        name = secrets.token_hex(8)
+        archive = _archive(name, files, folder)
+        try:
+            sent = self.container.put_archive(f"{root}/incoming", archive)
+        except docker.errors.APIError as error:
+            raise explain_refusal(str(error.explanation or error), self.stack) from None
+        if not sent:
+            raise EngineError("did not take files", where=self.stack, hint="run this again")
+        self._state("install", str(token), f"{root}/incoming/{name}", target)
+
+    def copy(self, token: int, source: str, target: str) -> bool:
+        """Copy a folder with owners and modes; False where there is none to copy."""
+        return self._state("copy", str(token), source, target).returncode != _MISSING
+
+    def append(self, token: int, path: str, line: str) -> None:
+        """Add a line to a file, and see it on the disk."""
+        self._state("append", str(token), path, line)
+
+    def write(self, token: int, path: str, line: str) -> None:
+        """Replace a file of one line."""
+        self._state("write", str(token), path, line)
+
+    def remove(self, token: int, *paths: str) -> None:
+        """Remove files and folders."""
+        self._state("remove", str(token), *paths)
+
+    def _state(self, *arguments: str) -> "_Done":
+        done = run_in(self.container, "kiln-state", *arguments, where=self.stack)
+        if done.returncode == _LOST:
+            raise lost(self.stack, parse_lease(done.stdout))
+        if done.returncode not in (0, _HELD, _MISSING):
+            raise explain_refusal(
+                f"the state cannot be changed: {done.stderr.strip()[-300:]}", self.stack
+            )
+        return _Done(done.returncode, done.stdout)
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    returncode: int
+    stdout: str
+
+
+def parse_lease(text: str) -> LeaseHolder | None:
+    """Who, of a lease file's two lines; None where there is none."""
+    lines = text.strip().splitlines()
+    try:
+        return LeaseHolder.model_validate_json(lines[1])
+    except (IndexError, ValidationError):
+        return None
+
+
+def locked(stack: str, holder: LeaseHolder | None) -> LockedError:
+    """Another has the lease."""
+    return LockedError(
+        f"{_describe(holder)} is changing this system",
+        where=stack,
+        hint="wait for it; `kiln unlock` takes the lock away if that process is gone for good",
+    )
+
+
+def lost(stack: str, holder: LeaseHolder | None) -> LockedError:
+    """The lease is not this process's any more."""
+    now = f"; now {_describe(holder)} has it" if holder else ""
+    return LockedError(
+        f"this process has lost its lock{now}",
+        where=stack,
+        hint="nothing more is done here; `kiln status` shows what serves, `kiln resume` goes on",
+    )
+
+
+def _describe(holder: LeaseHolder | None) -> str:
+    if holder is None:
+        return "another kiln"
+    return f"{holder.owner} (`{holder.command}`, since {holder.since})"
+
+
+def _archive(name: str, files: Mapping[str, HostFile], folder: HostFile) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        tar.addfile(_entry(name, folder, directory=True))
+        for file_name, file in files.items():
+            tar.addfile(_entry(f"{name}/{file_name}", file), io.BytesIO(file.content))
+    return buffer.getvalue()
+
+
+def _entry(name: str, file: HostFile, *, directory: bool = False) -> tarfile.TarInfo:
+    entry = tarfile.TarInfo(name)
+    entry.type = tarfile.DIRTYPE if directory else tarfile.REGTYPE
+    entry.size = 0 if directory else len(file.content)
+    entry.mode, entry.uid, entry.gid = file.mode, file.uid, file.gid
+    return entry
+
+
+def read_json_lines(content: bytes | None) -> list[dict[str, object]]:
+    """The objects of a file with one a line; a last line that was cut off is left out."""
+    found = []
+    for line in (content or b"").splitlines():
+        try:
+            value = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(value, dict):
+            found.append(value)
+    return found

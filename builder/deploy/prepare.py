@@ -1,0 +1,273 @@
+"""What is found out on the host before a release is planned, and the plan."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from builder.deploy.engine import stack_containers, stop_containers
+from builder.deploy.image_files import ImageLabels, read_files, read_labels
+from builder.deploy.keeper import SECRETS, HostFile
+from builder.deploy.services import proxy_differs, services_differ, services_run
+from builder.deploy.site import Site
+from builder.deploy.state import RELEASES, HostState
+from builder.deploy.steps import deliver_secrets, run_role
+from builder.errors import RefusedError, ReleaseError
+from builder.magento.config_php import CONFIG_PHP, ConfigPhp, read_config_php
+from builder.magento.delivery import Delivery, plan_delivery
+from builder.magento.services import cache_prefix
+from builder.magento.versions import load_versions
+from builder.plan.release import (
+    DeployPlan,
+    MigrationKind,
+    Release,
+    Wish,
+    free_slot,
+    plan_deploy,
+)
+from builder.project.environments import Environment
+from builder.render.env_php import render_env_php
+
+# Stands for the release that is to be: its files are removed again.
+_PROBE = "probe"
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A plan, and the env.php of its release."""
+
+    plan: DeployPlan
+    env_php: str
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseStatus:
+    """What the image says of the database.
+
+    Attributes:
+        tables: in it.
+        installing: an installation was begun and not ended.
+        database, configuration: exit codes of setup:db:status and app:config:status: 0, or 2 where
+            something must be done; None where the database is empty.
+    """
+
+    tables: int
+    installing: bool
+    database: int | None
+    configuration: int | None
+
+
+def prepare_deploy(
+    site: Site,
+    state: HostState,
+    environment: Environment,
+    image: str,
+    now: datetime,
+    by: str,
+) -> Prepared:
+    """Plan the release of an image.
+
+    Args:
+        site: the stack on its host.
+        state: what is recorded there.
+        environment: which says how it runs.
+        image: by digest, on the host.
+        now: the time to record.
+        by: user and host.
+
+    Raises:
+        ProjectFileError: the environment does not fit the image.
+        ReleaseError: the image is none of Kiln's, or cannot tell what the database needs.
+    """
+    labels = read_labels(site.engine, image)
+    number = state.next_number
+    delivery = _plan_delivery(site, environment, image, labels, number)
+    env_php = render_env_php(delivery)
+    values = site.wanted_secrets()
+    deploy = site.stack.deploy
+    release = Release(
+        number=number,
+        image=image,
+        content_version=labels.content_version,
+        slot=free_slot(state.current),
+        replicas=deploy.web.replicas,
+        consumers=deploy.consumers,
+        cron=deploy.cron,
+        config_hash=config_hash(env_php, environment.name, number),
+        variables=dict(delivery.variables),
+        secrets={name: value.version for name, value in sorted(values.items())},
+        created=now,
+        by=by,
+    )
+    migration, needs_import, reasons = _judge(site, state, release, env_php)
+    return Prepared(_plan(site, state, release, migration, needs_import, reasons, None), env_php)
+
+
+def prepare_rollback(
+    site: Site,
+    state: HostState,
+    target: Release,
+    now: datetime,
+    by: str,
+    *,
+    current_secrets: bool,
+) -> Prepared:
+    """Plan the way back to an earlier release: its image, configuration and secrets.
+
+    Only the prefix of its caches is another: what it cached then may not be true any more.
+
+    Raises:
+        RefusedError: what it needs is not on the host any more.
+    """
+    number = state.next_number
+    kept = site.keeper.read(f"{RELEASES}/{target.number}/env.php")
+    if kept is None:
+        raise RefusedError(
+            f"the env.php of release {target.number} is not on the host any more",
+            where=site.stack.name,
+            hint="`kiln deploy` its digest with today's configuration",
+        )
+    environment = site.stack.environment
+    env_php = kept.decode().replace(
+        cache_prefix(environment, str(target.number)), cache_prefix(environment, str(number))
+    )
+    values = site.wanted_secrets() if current_secrets else {}
+    release = target.model_copy(
+        update={
+            "number": number,
+            "slot": free_slot(state.current),
+            "rolled_back_to": target.number,
+            "created": now,
+            "by": by,
+            "secrets": {name: value.version for name, value in sorted(values.items())}
+            if current_secrets
+            else target.secrets,
+        }
+    )
+    reasons = (f"a rollback to release {target.number} changes nothing in the database",)
+    secrets_of = None if current_secrets else target.number
+    return Prepared(_plan(site, state, release, "none", False, reasons, secrets_of), env_php)
+
+
+def config_hash(env_php: str, environment: str, number: int) -> str:
+    """SHA-256 of an env.php, hex; the same for all releases with the same configuration."""
+    text = env_php.replace(cache_prefix(environment, str(number)), "")
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _plan(
+    site: Site,
+    state: HostState,
+    release: Release,
+    migration: MigrationKind,
+    needs_import: bool,
+    reasons: tuple[str, ...],
+    secrets_of: int | None,
+) -> DeployPlan:
+    deploy = site.stack.deploy
+    last = state.releases[state.current.number].plan if state.current else None
+    return plan_deploy(
+        site.stack.name,
+        Wish(
+            release=release,
+            previous=state.current,
+            old=state.rollback_targets,
+            assets=last.assets if last else {},
+            migration=migration,
+            needs_import=needs_import,
+            reasons=reasons,
+            secrets_of=secrets_of,
+            services_differ=services_differ(site, state),
+            proxy_differs=proxy_differs(site),
+            backup=deploy.backup is not None,
+            warm=deploy.warm,
+            watch=deploy.timeouts.watch,
+            keep=deploy.keep,
+        ),
+    )
+
+
+def _plan_delivery(
+    site: Site, environment: Environment, image: str, labels: ImageLabels, number: int
+) -> Delivery:
+    files = read_files(site.engine, image, ["-path", f"./{CONFIG_PHP}"])
+    return plan_delivery(
+        environment,
+        load_versions().magento_version(labels.edition, labels.version),  # type: ignore[arg-type]
+        release=str(number),
+        config=_config(files),
+    )
+
+
+def _config(files: Mapping[str, bytes]) -> ConfigPhp | None:
+    content = files.get(CONFIG_PHP)
+    return None if content is None else read_config_php(content)
+
+
+def _judge(
+    site: Site, state: HostState, release: Release, env_php: str
+) -> tuple[MigrationKind, bool, tuple[str, ...]]:
+    if "database" in site.stack.services and not services_run(site):
+        return "install", False, ("the database does not run yet: it is set up if it is empty",)
+    status = ask_database(site, release, env_php)
+    if status.tables == 0 or status.installing:
+        return "install", False, ("the database is empty",)
+    if status.database == 2:
+        return "additive", True, ("setup:db:status: the database is not up to date",)
+    if status.configuration == 2:
+        return "none", True, ("app:config:status: the configuration must be imported",)
+    return "none", False, ("the database and its configuration are up to date",)
+
+
+def ask_database(site: Site, release: Release, env_php: str) -> DatabaseStatus:
+    """Ask the new image what the database needs, in a container that is thrown away.
+
+    Raises:
+        ReleaseError: it cannot tell.
+    """
+    token = site.lease.token
+    folder = {"env.php": HostFile(env_php.encode(), 0o644)}
+    try:
+        site.keeper.install(token, f"{RELEASES}/{_PROBE}", folder, HostFile(b"", 0o755))
+        deliver_secrets(site, _PROBE, site.wanted_secrets())
+        printed = run_role(site, release, "status", 300, files=_PROBE)
+    finally:
+        probes = stack_containers(site.engine, site.stack.name, role="job")
+        stop_containers(
+            [one for one in probes if str(one.name).startswith(f"{site.stack.name}-{_PROBE}-")],
+            0,
+            site.engine.name,
+        )
+        site.keeper.remove(token, f"{RELEASES}/{_PROBE}", f"{SECRETS}/{_PROBE}")
+    return parse_status(printed)
+
+
+def parse_status(printed: str) -> DatabaseStatus:
+    """Read what the role `status` printed: one line of JSON, the last.
+
+    Raises:
+        ReleaseError: there is none, or Magento could not tell.
+    """
+    lines = [line for line in printed.strip().splitlines() if line.startswith("{")]
+    try:
+        found = json.loads(lines[-1])
+        codes = {
+            key: None if found[key] is None else int(found[key]["exit"])
+            for key in ("database", "configuration")
+        }
+        status = DatabaseStatus(int(found["tables"]), bool(found["installing"]), **codes)
+    except (LookupError, ValueError, TypeError):
+        raise ReleaseError(
+            "the image does not say what the database needs",
+            details=tuple(printed.strip().splitlines()[-10:]),
+            hint="see its last lines",
+        ) from None
+    for key, code in codes.items():
+        if code not in (None, 0, 2):
+            raise ReleaseError(
+                f"Magento cannot tell whether the {key} is up to date: it ended with {code}",
+                details=tuple(str(found[key].get("said", "")).splitlines()[-10:]),
+                hint="see its last lines",
+            )
+    return status

@@ -1,0 +1,162 @@
+"""A release from its plan to its end, whichever that is."""
+
+from collections.abc import Iterable
+
+from builder.deploy.site import Site
+from builder.deploy.state import Event, Recorded, audit, note, save_plan
+from builder.deploy.steps import do_step
+from builder.errors import (
+    DiskFullError,
+    EngineError,
+    KilnError,
+    LockedError,
+    ReleaseError,
+    UnfinishedError,
+)
+from builder.plan.describe import describe_step
+from builder.plan.release import DeployPlan, Step, plan_undo
+
+
+def run_release(site: Site, plan: DeployPlan, env_php: str) -> None:
+    """Do a plan; where it fails, put the previous release back.
+
+    Raises:
+        ReleaseError: it failed, and the previous release serves.
+        UnfinishedError: it was left half-way: interrupted, the engine gone, or no way back.
+        LockedError: the lease was lost; another kiln goes on.
+    """
+    save_plan(site.keeper, site.lease.token, plan, env_php)
+    _go_forward(site, plan, plan.steps, ())
+
+
+def resume_release(site: Site, recorded: Recorded) -> None:
+    """Go on with a release that was left half-way: forward, or back if it had failed.
+
+    Raises:
+        As `run_release`.
+    """
+    plan = recorded.plan
+    if recorded.way_back:
+        _go_back(site, plan, recorded.begun)
+        return
+    done = len(recorded.finished_steps)
+    _go_forward(site, plan, plan.steps[done:], recorded.begun)
+
+
+def abort_release(site: Site, recorded: Recorded) -> None:
+    """Put the previous release back instead of going on."""
+    note(site.keeper, site.lease.token, recorded.release.number, "fail", None, "aborted")
+    _go_back(site, recorded.plan, recorded.begun)
+
+
+def _go_forward(
+    site: Site, plan: DeployPlan, steps: Iterable[Step], begun_before: tuple[Step, ...]
+) -> None:
+    begun = list(begun_before)
+    number = plan.release.number
+    try:
+        for step in steps:
+            site.lease.check()
+            note(site.keeper, site.lease.token, number, "begin", step)
+            begun.append(step)
+            _do(site, plan, step)
+            note(site.keeper, site.lease.token, number, "end", step)
+        note(site.keeper, site.lease.token, number, "done", None)
+    except LockedError:
+        raise
+    except KilnError as error:
+        _fail(site, plan, begun, error)
+    except KeyboardInterrupt:
+        if any(step.do == "swap" for step in begun):
+            # The new release serves: the shorter way is forward.
+            raise
+        site.watcher.step("interrupted: the old release stays")
+        _put_down(site, number, "fail", "interrupted")
+        _go_back(site, plan, begun)
+        raise
+
+
+def _fail(site: Site, plan: DeployPlan, begun: list[Step], error: KilnError) -> None:
+    number = plan.release.number
+    site.watcher.step(f"failed: {error.message}")
+    try:
+        _put_down(site, number, "fail", error.message)
+    except EngineError:
+        # Nobody answers any more: nothing can be put back from here.
+        raise _left(plan, error) from error
+    _go_back(site, plan, begun, error)
+    serves = f"release {plan.previous.number} serves" if plan.previous else "nothing serves yet"
+    code = type(error) if isinstance(error, DiskFullError) else ReleaseError
+    raise code(
+        f"release {number} failed, {serves}: {error.message}",
+        where=error.where,
+        details=error.details,
+        hint=error.hint,
+    ) from error
+
+
+def _go_back(
+    site: Site, plan: DeployPlan, begun: Iterable[Step], error: KilnError | None = None
+) -> None:
+    number = plan.release.number
+    steps = plan_undo(plan, begun, site.stack.deploy.keep)
+    if not steps:
+        _put_down(site, number, "stuck", "the old release cannot serve the new schema")
+        raise UnfinishedError(
+            f"release {number} failed after its migration, and the old release cannot serve what "
+            f"the database has become: {error.message if error else 'see kiln history'}",
+            where=site.stack.name,
+            details=error.details if error else (),
+            hint="mend the cause and `kiln resume`; or restore the backup, then `kiln resume "
+            "--back`",
+        ) from error
+    try:
+        for step in steps:
+            site.lease.check()
+            _put_down(site, number, "undo", "", step)
+            _do(site, plan, step)
+    except LockedError:
+        raise
+    except KilnError as second:
+        raise _left(plan, second) from second
+    _put_down(site, number, "undone", "")
+    _audit(site, plan, "put back")
+
+
+def _do(site: Site, plan: DeployPlan, step: Step) -> None:
+    number = plan.release.number
+    site.watcher.step(describe_step(step))
+    site.hook("before", step, number)
+    do_step(site, plan, step)
+    site.hook("after", step, number)
+
+
+def _put_down(site: Site, number: int, event: Event, detail: str, step: Step | None = None) -> None:
+    """Note on the way back, where a full disk must not keep the old release from serving."""
+    try:
+        note(site.keeper, site.lease.token, number, event, step, detail)
+    except DiskFullError:
+        site.watcher.detail("the disk is full: the journal has a gap")
+
+
+def _audit(site: Site, plan: DeployPlan, what: str) -> None:
+    try:
+        audit(
+            site.keeper,
+            site.lease.token,
+            what=what,
+            release=plan.release.number,
+            image=plan.release.image,
+            by=plan.release.by,
+        )
+    except DiskFullError:
+        site.watcher.detail("the disk is full: the audit trail has a gap")
+
+
+def _left(plan: DeployPlan, error: KilnError) -> UnfinishedError:
+    return UnfinishedError(
+        f"release {plan.release.number} was left half-way: {error.message}",
+        where=error.where,
+        details=error.details,
+        hint="mend the cause, then `kiln resume`: it goes on from there",
+    )

@@ -1,0 +1,206 @@
+"""What a stack's folder on its host says: releases, their plans and journals, the current one."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from builder.deploy.keeper import STATE, HostFile, Keeper, read_json_lines
+from builder.errors import EngineError
+from builder.plan.release import DeployPlan, Release, Step
+
+RELEASES = f"{STATE}/releases"
+CURRENT = f"{STATE}/current"
+AUDIT = f"{STATE}/audit.jsonl"
+ACCEPTED = f"{STATE}/accepted.jsonl"
+SERVICES = f"{STATE}/services.json"
+
+Event = Literal["begin", "end", "fail", "undo", "done", "undone", "stuck"]
+Outcome = Literal["live", "replaced", "put back", "unfinished", "stuck"]
+
+
+class JournalEntry(BaseModel):
+    """One line of a release's journal.
+
+    Attributes:
+        event: `begin` and `end` of a step; `fail` of the release, `undo` once the way leads back;
+            `done`, `undone` or `stuck` at the end.
+        step: the step.
+        detail: why it failed.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    at: datetime
+    event: Event
+    step: Step | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A release as its folder has it."""
+
+    release: Release
+    plan: DeployPlan
+    journal: tuple[JournalEntry, ...]
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more has to be done for it."""
+        return bool(self.journal) and self.journal[-1].event in ("done", "undone")
+
+    @property
+    def way_back(self) -> bool:
+        """Whether it has failed, so that what is left to do is to put the old one back."""
+        return any(one.event in ("fail", "undo") for one in self.journal)
+
+    @property
+    def begun(self) -> tuple[Step, ...]:
+        """The steps that were begun on the way forward, in order."""
+        forward: list[Step] = []
+        for one in self.journal:
+            if one.event in ("fail", "undo"):
+                break
+            if one.event == "begin" and one.step is not None:
+                forward.append(one.step)
+        return tuple(forward)
+
+    @property
+    def finished_steps(self) -> tuple[Step, ...]:
+        """The steps that came to their end on the way forward, in the plan's order."""
+        return tuple(one.step for one in self.journal if one.event == "end" and one.step)
+
+
+@dataclass(frozen=True, slots=True)
+class HostState:
+    """What is recorded on a host.
+
+    Attributes:
+        current: the release that serves; None before the first.
+        releases: by number.
+        services: images of the proxy and the services, as they were last started.
+    """
+
+    current: Release | None
+    releases: Mapping[int, Recorded]
+    services: Mapping[str, str]
+
+    @property
+    def unfinished(self) -> Recorded | None:
+        """The release that was left half-way."""
+        newest = self.releases.get(max(self.releases, default=0))
+        return newest if newest is not None and not newest.ended else None
+
+    @property
+    def next_number(self) -> int:
+        """The number of the next release."""
+        return max(self.releases, default=0) + 1
+
+    @property
+    def rollback_targets(self) -> tuple[Release, ...]:
+        """Releases that served before the current one, the newest first."""
+        return tuple(
+            one.release
+            for number, one in sorted(self.releases.items(), reverse=True)
+            if self.current is not None
+            and number < self.current.number
+            and one.journal
+            and one.journal[-1].event == "done"
+        )
+
+    def outcome(self, number: int) -> Outcome:
+        """What became of a release."""
+        recorded = self.releases[number]
+        if self.current is not None and number == self.current.number:
+            return "live"
+        if not recorded.ended:
+            stuck = recorded.journal and recorded.journal[-1].event == "stuck"
+            return "stuck" if stuck else "unfinished"
+        return "replaced" if recorded.journal[-1].event == "done" else "put back"
+
+
+NOTHING = HostState(None, {}, {})
+
+
+def read_state(keeper: Keeper) -> HostState:
+    """Read all that is recorded.
+
+    Raises:
+        EngineError: a file of it cannot be understood.
+    """
+    releases: dict[int, Recorded] = {}
+    for name in keeper.list(RELEASES):
+        if not name.isdigit():
+            continue
+        recorded = _read_release(keeper, int(name))
+        if recorded is not None:
+            releases[int(name)] = recorded
+    current = (keeper.read(CURRENT) or b"").strip()
+    live = releases.get(int(current)) if current.isdigit() else None
+    services = json.loads(keeper.read(SERVICES) or b"{}")
+    return HostState(live.release if live else None, releases, services)
+
+
+def release_folder(number: int) -> str:
+    """Where a release's files are."""
+    return f"{RELEASES}/{number}"
+
+
+def save_plan(keeper: Keeper, token: int, plan: DeployPlan, env_php: str) -> None:
+    """Write a release's folder, before anything else is done."""
+    files = {
+        "release.json": HostFile(plan.release.model_dump_json(indent=2).encode()),
+        # Read by the containers' user.
+        "env.php": HostFile(env_php.encode(), 0o644),
+        # Last: a folder without it is no release.
+        "plan.json": HostFile(plan.model_dump_json(indent=2).encode()),
+    }
+    keeper.install(token, release_folder(plan.release.number), files, HostFile(b"", 0o755))
+
+
+def save_release(keeper: Keeper, token: int, release: Release) -> None:
+    """Write what has become known of a release."""
+    file = HostFile(release.model_dump_json(indent=2).encode())
+    keeper.install(token, release_folder(release.number), {"release.json": file})
+
+
+def note(
+    keeper: Keeper, token: int, number: int, event: Event, step: Step | None, detail: str = ""
+) -> None:
+    """Add a line to a release's journal."""
+    entry = JournalEntry(at=datetime.now(UTC), event=event, step=step, detail=detail)
+    keeper.append(token, f"{release_folder(number)}/journal.jsonl", entry.model_dump_json())
+
+
+def audit(keeper: Keeper, token: int, **facts: object) -> None:
+    """Add a line to the audit trail."""
+    line = {"at": datetime.now(UTC).isoformat(timespec="seconds"), **facts}
+    keeper.append(token, AUDIT, json.dumps(line, ensure_ascii=False))
+
+
+def _read_release(keeper: Keeper, number: int) -> Recorded | None:
+    folder = release_folder(number)
+    plan = keeper.read(f"{folder}/plan.json")
+    release = keeper.read(f"{folder}/release.json")
+    if plan is None or release is None:
+        return None
+    try:
+        return Recorded(
+            Release.model_validate_json(release),
+            DeployPlan.model_validate_json(plan),
+            tuple(
+                JournalEntry.model_validate(line)
+                for line in read_json_lines(keeper.read(f"{folder}/journal.jsonl"))
+            ),
+        )
+    except ValidationError as error:
+        raise EngineError(
+            f"release {number} is recorded in a form that this version of Kiln cannot read: "
+            f"{error.errors()[0]['msg']}",
+            where=keeper.stack,
+            hint="use the version that wrote it, or move its folder below the state folder away",
+        ) from None

@@ -1,0 +1,533 @@
+"""What each step of a release does. Every one can be done again: killed half-way, it is."""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import docker.errors
+from docker.models.containers import Container
+
+from builder.deploy.engine import (
+    RELEASE_LABEL,
+    ROLE_LABEL,
+    engine_errors,
+    last_lines,
+    run_compose,
+    run_in,
+    stack_containers,
+    stop_containers,
+)
+from builder.deploy.image_files import read_labels
+from builder.deploy.keeper import SECRETS, STATE, HostFile
+from builder.deploy.services import configure_proxy, start_services
+from builder.deploy.site import Site
+from builder.deploy.state import (
+    CURRENT,
+    read_state,
+    release_folder,
+    save_release,
+)
+from builder.errors import EngineError, ReleaseError
+from builder.plan.release import (
+    BootWeb,
+    ConfigureProxy,
+    DeliverFiles,
+    DeployPlan,
+    Drain,
+    KeepAssets,
+    Migrate,
+    Prune,
+    PullImage,
+    Record,
+    Release,
+    RemoveRelease,
+    RunBackup,
+    SetMaintenance,
+    StartServices,
+    StartWorkers,
+    Step,
+    StopWeb,
+    StopWorkers,
+    Swap,
+    WarmUp,
+    Watch,
+)
+from builder.render.production import consumer_service, render_release
+
+Role = Literal["status", "install", "migrate", "import"]
+
+_WORKERS = ("cron", "consumer")
+_WWW_DATA = 33
+# Below so many requests an error rate says nothing; then any error counts from the third on.
+_FEW_REQUESTS = 100
+_FEW_ERRORS = 3
+
+
+def do_step(site: Site, plan: DeployPlan, step: Step) -> None:
+    """Do one step to its end.
+
+    Raises:
+        ReleaseError: it failed, and why.
+        EngineError: the engine does not answer, or refuses.
+        LockedError: the lease is lost.
+        DiskFullError: the host's disk is full.
+    """
+    match step:
+        case PullImage():
+            pull_image(site, step)
+        case DeliverFiles():
+            deliver_files(site, plan, step)
+        case StartServices():
+            start_services(site)
+        case ConfigureProxy():
+            configure_proxy(site)
+        case SetMaintenance():
+            site.proxy.set_mode("maintenance" if step.on else "open")
+        case RunBackup():
+            run_backup(site)
+        case Migrate():
+            migrate(site, step)
+        case BootWeb():
+            boot_web(site, step)
+        case WarmUp():
+            warm_up(site, step)
+        case Swap():
+            site.proxy.set_versions(step.versions)
+            site.proxy.set_live(step.slot)
+        case Watch():
+            watch(site, step)
+        case Drain():
+            drain(site, step)
+        case StopWorkers():
+            stop_workers(site, step)
+        case StartWorkers():
+            start_workers(site, step)
+        case KeepAssets():
+            keep_assets(site, step)
+        case StopWeb():
+            stop_web(site, step)
+        case Record():
+            site.keeper.write(site.lease.token, CURRENT, str(step.release))
+        case RemoveRelease():
+            remove_release(site, step)
+        case Prune():
+            prune(site, step)
+
+
+def pull_image(site: Site, step: PullImage) -> None:
+    """Have the image on the host, under its digest."""
+    with engine_errors(site.engine.name):
+        try:
+            site.engine.client.images.get(step.image)
+        except docker.errors.ImageNotFound:
+            site.watcher.detail(step.image)
+            site.engine.client.images.pull(step.image)
+
+
+def deliver_files(site: Site, plan: DeployPlan, step: DeliverFiles) -> None:
+    """Write secrets and the compose file; env.php lies there since the plan was saved."""
+    release = load_release(site, step.release)
+    token = site.lease.token
+    if step.secrets_of is not None:
+        source = f"{SECRETS}/{step.secrets_of}"
+        if not site.keeper.copy(token, source, f"{SECRETS}/{release.number}"):
+            raise ReleaseError(
+                f"the secrets of release {step.secrets_of} are not on the host any more",
+                where=site.stack.name,
+                hint="`kiln rollback --current-secrets` takes those of today",
+            )
+    else:
+        values = site.wanted_secrets()
+        deliver_secrets(site, str(release.number), values)
+        versions = {name: value.version for name, value in values.items()}
+        if versions != release.secrets:
+            # Changed in their source since the plan was made.
+            release = release.model_copy(update={"secrets": versions})
+            save_release(site.keeper, token, release)
+    text = compose_text(site, release)
+    file = {"compose.yaml": HostFile(text.encode())}
+    site.keeper.install(token, release_folder(release.number), file)
+
+
+def deliver_secrets(site: Site, folder: str, values: Mapping[str, object]) -> None:
+    """Write secrets to a folder of the host's tmpfs, for the containers' user alone."""
+    files = {
+        name: HostFile(value.value.reveal(), 0o400, _WWW_DATA, _WWW_DATA)  # type: ignore[attr-defined]
+        for name, value in values.items()
+    }
+    mode = HostFile(b"", 0o500, _WWW_DATA, _WWW_DATA)
+    site.keeper.install(site.lease.token, f"{SECRETS}/{folder}", files, mode)
+
+
+def run_backup(site: Site) -> None:
+    """Run the backup command where kiln runs."""
+    backup = site.stack.deploy.backup
+    if backup is None:
+        return
+    done = site.engine.run(backup.command, env=site.engine.env)
+    if done.returncode != 0:
+        raise ReleaseError(
+            f"the backup command ended with {done.returncode}",
+            where="deploy.backup",
+            details=tuple((done.stderr or done.stdout).strip().splitlines()[-10:]),
+            hint="without a backup nothing is migrated",
+        )
+
+
+def migrate(site: Site, step: Migrate) -> None:
+    """Run a role of the image once; a run that a killed kiln began is waited for, not repeated."""
+    release = load_release(site, step.release)
+    seconds = site.stack.deploy.timeouts.migrate
+    role: Role = step.role
+    if role == "install":
+        # The database may not have run when the plan was made.
+        found = json.loads(run_role(site, release, "status", 300).strip().splitlines()[-1])
+        if found["tables"] and not found["installing"]:
+            role = "migrate"
+    run_role(site, release, role, seconds)
+
+
+def run_role(
+    site: Site, release: Release, role: Role, seconds: float, *, files: str | None = None
+) -> str:
+    """Run a role of the image in a container that is thrown away; what it printed.
+
+    Args:
+        site: the stack.
+        release: whose image and variables.
+        role: which.
+        seconds: how long at most.
+        files: the folder of env.php and secrets, if not the release's own.
+
+    Raises:
+        ReleaseError: it ended with an error, or not in time.
+    """
+    project = f"{site.stack.name}-{files}" if files else site.stack.release_project(release.number)
+    name = f"{project}-job-{role}"
+    container = _find(site, name)
+    if container is None or container.status == "created":
+        text = compose_text(site, release, files)
+        run_compose(site.engine, project, text, "up", "--detach", "--no-deps", f"job-{role}")
+        container = _find(site, name)
+    if container is None:
+        raise ReleaseError(f"the container for {role} is gone", where=name, hint="run this again")
+    code = _wait_exit(site, container, seconds)
+    with engine_errors(name):
+        printed = container.logs(stderr=False).decode("utf-8", "replace")
+        lines = last_lines(container, 30)
+        container.remove(force=True, v=True)
+    if code != 0:
+        raise ReleaseError(
+            f"{role} ended with {code}"
+            if code is not None
+            else f"{role} took over {seconds:.0f} s",
+            where=name,
+            details=lines,
+            hint="its last lines say why",
+        )
+    return printed
+
+
+def _wait_exit(site: Site, container: Container, seconds: float) -> int | None:
+    until = time.monotonic() + seconds
+    said = 0.0
+    while time.monotonic() < until:
+        with engine_errors(str(container.name)):
+            container.reload()
+        if container.status in ("exited", "dead"):
+            return int(container.attrs["State"]["ExitCode"])
+        if time.monotonic() - said > 5:
+            said = time.monotonic()
+            for line in last_lines(container, 1):
+                site.watcher.detail(line[:120])
+        time.sleep(0.3)
+    return None
+
+
+def boot_web(site: Site, step: BootWeb) -> None:
+    """Start the web containers, and see that they are healthy and stay it."""
+    release = load_release(site, step.release)
+    services = [f"web-{index}" for index in range(1, release.replicas + 1)]
+    project = site.stack.release_project(release.number)
+    run_compose(
+        site.engine, project, compose_text(site, release), "up", "--detach", "--no-deps", *services
+    )
+    timeouts = site.stack.deploy.timeouts
+    until = time.monotonic() + timeouts.boot
+    stable_since: float | None = None
+    while True:
+        webs = stack_containers(
+            site.engine, site.stack.name, release=str(release.number), role="web"
+        )
+        for container in webs:
+            _refuse_failed(container)
+        healthy = sum(_health(one) == "healthy" for one in webs)
+        if healthy == release.replicas:
+            stable_since = stable_since or time.monotonic()
+            if time.monotonic() - stable_since >= timeouts.stable:
+                break
+        else:
+            stable_since = None
+        if time.monotonic() > until:
+            late = next((one for one in webs if _health(one) != "healthy"), None)
+            raise ReleaseError(
+                f"{healthy} of {release.replicas} web containers are healthy after "
+                f"{timeouts.boot} s",
+                where=str(late.name) if late else project,
+                details=last_lines(late) if late else (),
+                hint="see what it says; deploy.timeouts.boot is how long is waited",
+            )
+        time.sleep(0.3)
+    left = max(5.0, until - time.monotonic())
+    site.proxy.wait_up(step.slot, release.replicas, left)
+
+
+def _refuse_failed(container: Container) -> None:
+    state = container.attrs["State"]
+    restarts = container.attrs.get("RestartCount", 0)
+    if state["Status"] in ("exited", "dead", "restarting") or restarts:
+        raise ReleaseError(
+            f"ended with {state.get('ExitCode')} instead of serving",
+            where=str(container.name),
+            details=last_lines(container),
+            hint="its last lines say why",
+        )
+    if _health(container) == "unhealthy":
+        checks = state.get("Health", {}).get("Log") or [{}]
+        raise ReleaseError(
+            "is unhealthy",
+            where=str(container.name),
+            details=(*last_lines(container), str(checks[-1].get("Output", ""))[:300]),
+            hint="its last lines say why",
+        )
+
+
+def _health(container: Container) -> str:
+    return str(container.attrs["State"].get("Health", {}).get("Status", ""))
+
+
+# Asked from inside of the container: only what it answers itself counts, with the name that
+# visitors use, or Magento would redirect.
+_ASK = r"""
+[$url, $host, $scheme, $seconds] = array_slice($argv, 1);
+$headers = ["Host: $host", "X-Forwarded-Proto: $scheme", "X-Forwarded-For: 127.0.0.1",
+    "User-Agent: Kiln-WarmUp", "Connection: close"];
+$context = stream_context_create(["http" => ["timeout" => (float) $seconds, "header" => $headers,
+    "ignore_errors" => true, "follow_location" => 0]]);
+$began = microtime(true);
+$body = @file_get_contents($url, false, $context);
+preg_match("~^\S+ (\d{3})~", $http_response_header[0] ?? "", $found);
+echo json_encode(["status" => (int) ($found[1] ?? 0), "seconds" => microtime(true) - $began,
+    "bytes" => strlen((string) $body)]);
+"""
+
+
+def warm_up(site: Site, step: WarmUp) -> None:
+    """Ask each new container for pages, so that opcache and caches are filled."""
+    scheme, _, rest = site.stack.base_url.partition("://")
+    host = rest.partition("/")[0] or "localhost"
+    seconds = site.stack.deploy.timeouts.request
+    for container in stack_containers(
+        site.engine, site.stack.name, release=str(step.release), role="web"
+    ):
+        for path in step.paths:
+            done = run_in(
+                container,
+                *("php", "-n", "-r", _ASK, "--", f"http://127.0.0.1:8080{path}"),
+                *(host, scheme or "http", str(seconds)),
+            )
+            try:
+                answer = json.loads(done.stdout)
+            except ValueError:
+                answer = {"status": 0}
+            if not 200 <= answer["status"] < 400:
+                status = answer["status"] or "no answer"
+                raise ReleaseError(
+                    f"warming up, {path} answers {status}",
+                    where=str(container.name),
+                    details=last_lines(container),
+                    hint="the release would have answered visitors like that; deploy.warm has the "
+                    "pages",
+                )
+            site.watcher.detail(f"{container.name} {path} {answer['seconds']:.2f} s")
+
+
+def watch(site: Site, step: Watch) -> None:
+    """Count errors after the swap; too many lead back."""
+    before = site.proxy.traffic(step.slot)
+    until = time.monotonic() + step.seconds
+    while True:
+        for container in stack_containers(
+            site.engine, site.stack.name, release=str(step.release), role="web"
+        ):
+            _refuse_failed(container)
+        seen = site.proxy.traffic(step.slot).since(before)
+        requests, errors = seen.requests, seen.errors
+        allowed = site.stack.deploy.max_error_rate
+        if errors >= _FEW_ERRORS and errors > allowed * max(requests, _FEW_REQUESTS):
+            raise ReleaseError(
+                f"{errors} of {requests} requests failed since the swap, {allowed:.1%} are "
+                "accepted",
+                where=f"release {step.release}",
+                details=_web_lines(site, step.release),
+                hint="deploy.max_error_rate sets the bound",
+            )
+        if time.monotonic() > until:
+            site.watcher.detail(f"{errors} errors in {requests} requests")
+            return
+        time.sleep(0.5)
+
+
+def _web_lines(site: Site, number: int) -> tuple[str, ...]:
+    webs = stack_containers(site.engine, site.stack.name, release=str(number), role="web")
+    return last_lines(webs[0]) if webs else ()
+
+
+def drain(site: Site, step: Drain) -> None:
+    """Wait for the last request of a slot; what is left at the deadline is cut off, and said."""
+    done = site.proxy.drain(
+        step.slot,
+        site.stack.deploy.timeouts.drain,
+        lambda left: site.watcher.detail(f"{left} requests left"),
+    )
+    if done.left:
+        site.watcher.detail(f"{done.left} requests were still running after {done.seconds:.0f} s")
+
+
+def stop_workers(site: Site, step: StopWorkers) -> None:
+    """Stop cron and consumers; what they do is finished, nothing new is begun."""
+    _stop(site, step.release, _WORKERS, site.stack.deploy.timeouts.work)
+
+
+def start_workers(site: Site, step: StartWorkers) -> None:
+    """Start cron and consumers, after those of every other release have ended: never two crons."""
+    release = load_release(site, step.release)
+    for container in _workers(site):
+        if container.labels.get(RELEASE_LABEL) != str(step.release):
+            stop_containers([container], site.stack.deploy.timeouts.work, site.engine.name)
+    services = ["cron"] if release.cron else []
+    services += [consumer_service(name) for name in release.consumers]
+    if services:
+        project = site.stack.release_project(release.number)
+        run_compose(
+            site.engine,
+            project,
+            compose_text(site, release),
+            *("up", "--detach", "--no-deps", *services),
+        )
+
+
+def _workers(site: Site) -> list[Container]:
+    return [
+        one
+        for one in stack_containers(site.engine, site.stack.name)
+        if one.labels.get(ROLE_LABEL) in _WORKERS
+    ]
+
+
+def keep_assets(site: Site, step: KeepAssets) -> None:
+    """Start a container for a release's static files, and lead their addresses to it."""
+    release = load_release(site, step.release)
+    project = site.stack.release_project(release.number)
+    run_compose(
+        site.engine,
+        project,
+        compose_text(site, release),
+        *("up", "--detach", "--no-deps", f"assets-{step.place}"),
+    )
+    site.proxy.wait_assets_up(step.place, site.stack.deploy.timeouts.boot)
+    site.proxy.set_versions(step.versions)
+
+
+def stop_web(site: Site, step: StopWeb) -> None:
+    """Stop and remove the web containers; none of them has a request any more."""
+    _stop(site, step.release, ("web",), site.stack.deploy.timeouts.request + 10)
+
+
+def _stop(site: Site, number: int, roles: Sequence[str], seconds: float) -> None:
+    found = [
+        one
+        for one in stack_containers(site.engine, site.stack.name, release=str(number))
+        if one.labels.get(ROLE_LABEL) in roles
+    ]
+    for name in stop_containers(found, seconds, site.engine.name):
+        site.watcher.detail(f"{name} did not end within {seconds:.0f} s and was killed")
+
+
+def remove_release(site: Site, step: RemoveRelease) -> None:
+    """Remove what a release has on the host but its record."""
+    roles = ("web", "job", "assets", *_WORKERS)
+    _stop(site, step.release, roles, site.stack.deploy.timeouts.request + 10)
+    site.keeper.remove(site.lease.token, f"{SECRETS}/{step.release}")
+
+
+def prune(site: Site, step: Prune) -> None:
+    """Remove what no kept release needs: containers, secrets, images. Records stay."""
+    kept = {str(number) for number in step.keep}
+    served = {str(number) for number in step.assets}
+    state = read_state(site.keeper)
+    site.proxy.set_versions(step.versions)
+    for container in stack_containers(site.engine, site.stack.name):
+        number = container.labels.get(RELEASE_LABEL)
+        role = container.labels.get(ROLE_LABEL)
+        if number is None:
+            continue
+        if number not in kept or (role == "assets" and number not in served):
+            stop_containers([container], site.stack.deploy.timeouts.request + 10, site.engine.name)
+    for name in site.keeper.list(SECRETS):
+        if name.isdigit() and name not in kept:
+            site.keeper.remove(site.lease.token, f"{SECRETS}/{name}")
+    wanted = {
+        one.release.image for one in state.releases.values() if str(one.release.number) in kept
+    }
+    for recorded in state.releases.values():
+        if recorded.release.image not in wanted:
+            _remove_image(site, recorded.release.image)
+
+
+def _remove_image(site: Site, image: str) -> None:
+    try:
+        site.engine.client.images.remove(image)
+    except docker.errors.APIError as error:
+        # Not there any more, or another stack's container uses it.
+        if error.status_code not in (404, 409):
+            site.watcher.detail(f"{image} stays: {error.explanation}")
+
+
+def compose_text(site: Site, release: Release, files: str | None = None) -> str:
+    """The compose file of a release on its host.
+
+    Args:
+        site: the stack.
+        release: the release.
+        files: the folder of env.php and secrets, if not the release's own.
+    """
+    stack = site.stack
+    folder = files or str(release.number)
+    return render_release(
+        stack,
+        release,
+        f"{stack.name}-{files}" if files else stack.release_project(release.number),
+        env_php=f"{stack.deploy.state}/{stack.name}/releases/{folder}/env.php",
+        secrets=f"{stack.deploy.secrets}/{stack.name}/{folder}",
+        writable=read_labels(site.engine, release.image).writable,
+    )
+
+
+def load_release(site: Site, number: int) -> Release:
+    """A release as its folder has it, with what has become known of it since the plan."""
+    content = site.keeper.read(f"{STATE}/releases/{number}/release.json")
+    if content is None:
+        raise EngineError(
+            f"release {number} is not recorded", where=site.stack.name, hint="`kiln status`"
+        )
+    return Release.model_validate_json(content)
+
+
+def _find(site: Site, name: str) -> Container | None:
+    with engine_errors(name):
+        try:
+            return site.engine.client.containers.get(name)
+        except docker.errors.NotFound:
+            return None

@@ -1,0 +1,170 @@
+"""The model of `deploy` in environments/<name>.yaml: how a system is run."""
+
+import ipaddress
+from typing import Annotated, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    StrictStr,
+)
+
+# The slots of a system's /24 have room for this many: plan/proxy.py.
+MAX_REPLICAS = 60
+MAX_KEPT = 8
+
+
+def _network(value: str) -> str:
+    try:
+        network = ipaddress.IPv4Network(value)
+    except ValueError as error:
+        raise ValueError(f"must be an IPv4 network such as 10.231.7.0/24: {error}") from None
+    if network.prefixlen != 24:
+        raise ValueError("must be a /24, such as 10.231.7.0/24")
+    return value
+
+
+def _cidr(value: str) -> str:
+    try:
+        ipaddress.ip_network(value)
+    except ValueError as error:
+        raise ValueError(f"must be an address or a network: {error}") from None
+    return value
+
+
+def _absolute(value: str) -> str:
+    if not value.startswith("/") or ".." in value.split("/"):
+        raise ValueError("must be an absolute path on the host")
+    return value.rstrip("/")
+
+
+Seconds = Annotated[StrictInt, Field(ge=0, le=86400)]
+HostPath = Annotated[StrictStr, AfterValidator(_absolute)]
+Cidr = Annotated[StrictStr, AfterValidator(_cidr)]
+UrlPath = Annotated[StrictStr, Field(pattern=r"^/[^\s]*$")]
+ConsumerName = Annotated[StrictStr, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*$")]
+Published = Annotated[StrictStr, Field(pattern=r"^(?:\[?[0-9A-Fa-f.:]+\]?:)?[0-9]{1,5}$")]
+# Anything but a digest would let two starts of a service run two versions of it.
+Pinned = Annotated[StrictStr, Field(pattern=r"^\S+@sha256:[0-9a-f]{64}$")]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Web(_Model):
+    """The containers that answer requests."""
+
+    replicas: Annotated[StrictInt, Field(ge=1, le=MAX_REPLICAS)] = 2
+    max_children: Annotated[StrictInt, Field(ge=1, le=1024)] = Field(
+        16, description="php-fpm's processes in each."
+    )
+    memory: Annotated[StrictStr, Field(pattern=r"^[0-9]+[kmg]$")] | None = Field(
+        None, description="The most that one may use, e.g. 4g."
+    )
+
+
+class Timeouts(_Model):
+    """Seconds. A request is shorter than a drain, a drain than the time to stop."""
+
+    request: Annotated[StrictInt, Field(ge=1, le=3600)] = Field(
+        60, description="The longest that a request may take."
+    )
+    boot: Annotated[StrictInt, Field(ge=5, le=3600)] = Field(
+        180, description="Until all new containers must be healthy."
+    )
+    stable: Seconds = Field(10, description="For so long they must have been, without a restart.")
+    drain: Annotated[StrictInt, Field(ge=1, le=3600)] = Field(
+        90, description="Until the last request of the old release must have ended."
+    )
+    watch: Seconds = Field(
+        30, description="For so long after the swap errors are counted, and lead back."
+    )
+    work: Seconds = Field(
+        600, description="For so long cron jobs and consumers of the old release may go on."
+    )
+    migrate: Annotated[StrictInt, Field(ge=10)] = Field(
+        3600, description="The longest that a migration may take."
+    )
+
+
+class Maintenance(_Model):
+    """What visitors get while a migration runs that the old release cannot serve through."""
+
+    page: StrictStr | None = Field(None, description="An HTML file, relative to kiln.yaml.")
+    retry_after: Annotated[StrictInt, Field(ge=1)] = Field(120, description="Seconds.")
+    allowed: tuple[Cidr, ...] = Field(
+        (), description="Addresses and networks whose requests pass nevertheless."
+    )
+
+
+class OwnService(_Model):
+    """A service that runs beside the shop."""
+
+    image: Pinned | Literal["auto"] = Field(
+        "auto", description="By digest; `auto` makes one from Debian's packages."
+    )
+
+
+class OwnServices(_Model):
+    """Services that Kiln runs on the host. One that is not named here is an external address."""
+
+    database: OwnService | None = None
+    cache: OwnService | None = None
+    queue: OwnService | None = None
+
+
+class Backup(_Model):
+    """What runs before a migration; a failure ends the release."""
+
+    command: Annotated[tuple[StrictStr, ...], Field(min_length=1)] = Field(
+        description="Program and arguments, run where kiln runs, in kiln.yaml's folder."
+    )
+
+
+class Deploy(_Model):
+    """How and where the system is run."""
+
+    host: StrictStr | None = Field(
+        None,
+        description=(
+            "ssh://USER@HOST, or the name of a docker context; without one the engine at hand."
+        ),
+    )
+    listen: Published = Field("80", description="[ADDRESS:]PORT of the host for HTTP.")
+    trusted_proxies: tuple[Cidr, ...] = Field(
+        (), description="Who may say, as X-Forwarded-For and -Proto, what the client was."
+    )
+    subnet: Annotated[StrictStr, AfterValidator(_network)] | None = Field(
+        None, description="A /24 that is free on the host; by default one made of the name."
+    )
+    web: Web = Web()
+    cron: StrictBool = Field(True, description="Run Magento's cron, in one container.")
+    consumers: tuple[ConsumerName, ...] = Field(
+        (), description="Queue consumers, each in a container, e.g. async.operations.all."
+    )
+    services: OwnServices = OwnServices()
+    warm: Annotated[tuple[UrlPath, ...], Field(min_length=1)] = Field(
+        ("/",), description="Pages that every new container must answer before it gets requests."
+    )
+    max_error_rate: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.02, description="Errors by requests; above it after a swap the old release is put back."
+    )
+    keep: Annotated[StrictInt, Field(ge=1, le=MAX_KEPT)] = Field(
+        3,
+        description="Old releases that can be rolled back to, and whose static files are served.",
+    )
+    timeouts: Timeouts = Timeouts()
+    maintenance: Maintenance = Maintenance()
+    backup: Backup | None = None
+    hooks: StrictStr = Field(
+        "hooks", description="A folder with programs named before-STEP and after-STEP."
+    )
+    state: HostPath = Field("/var/lib/kiln", description="The folder on the host for state.")
+    secrets: HostPath = Field(
+        "/run/kiln", description="The folder on the host for secrets' files; must be on tmpfs."
+    )
