@@ -46,6 +46,7 @@ class Figures:
     requests: int
     failed: int
     failed_by: dict[str, int]
+    failed_kinds: dict[str, int]
     requests_by: dict[str, int]
     # Of the requests that were answered rightly; milliseconds; None without any.
     p50_ms: float | None
@@ -130,11 +131,12 @@ def percentile(ordered: list[float], part: float) -> float:
 
 def summarize(records: list[Record]) -> Figures:
     latencies = sorted(1000 * one.latency for one in records if one.reason is None)
-    failed = Counter(str(one.reason) for one in records if one.reason is not None)
+    failed = [one for one in records if one.reason is not None]
     return Figures(
         requests=len(records),
-        failed=failed.total(),
-        failed_by=dict(failed.most_common()),
+        failed=len(failed),
+        failed_by=dict(Counter(str(one.reason) for one in failed).most_common()),
+        failed_kinds=dict(Counter(str(one.kind) for one in failed).most_common()),
         requests_by=dict(Counter(str(one.kind) for one in records)),
         p50_ms=round(percentile(latencies, 0.5), 3) if latencies else None,
         p99_ms=round(percentile(latencies, 0.99), 3) if latencies else None,
