@@ -3,7 +3,7 @@
 PYTHON ?= python3
 KILN := .venv/bin/kiln
 
-.PHONY: image test check unit format setup clean
+.PHONY: image test check unit format setup clean bench-swap
 
 image: setup ## Build the sample shop and push it to the local registry.
 	$(KILN) --project tests/store build --push
@@ -24,6 +24,9 @@ check: .venv/.made ## Format, lint, types and unit tests, in seconds.
 format: .venv/.made
 	.venv/bin/ruff format .
 	.venv/bin/ruff check --fix .
+
+bench-swap: setup ## Swap the sample shop under load, with Kiln and with what is used today.
+	.venv/bin/python -m benchmarks.swap $(BENCH_SWAP)
 
 setup: .venv/.made ## Whatever is missing: an engine, a registry, a base image.
 	$(KILN) --project tests/store setup

@@ -1,6 +1,8 @@
 """Containers of the image under test, run as production runs them."""
 
 import contextlib
+import hashlib
+import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,6 +11,17 @@ from typing import Any
 import docker
 import requests
 from docker.models.containers import Container as EngineContainer
+
+
+def build_image(name: str, dockerfile: str) -> str:
+    """Build an image from a Dockerfile alone; BuildKit's cache keeps it for the next session."""
+    tagged = f"{name}:{hashlib.sha256(dockerfile.encode()).hexdigest()[:12]}"
+    argv = ["docker", "buildx", "build", "--load", "--provenance", "false", "--tag", tagged, "-"]
+    done = subprocess.run(
+        argv, input=dockerfile, capture_output=True, text=True, timeout=900, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return tagged
 
 
 @dataclass(frozen=True)

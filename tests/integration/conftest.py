@@ -1,6 +1,5 @@
 """Real parts that several integration tests share."""
 
-import hashlib
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Kiln
+from tests.containers import build_image
 
 # Debian's packages from the base image that the shop's image has, so that no registry is needed.
 SERVICES = """FROM localhost:5000/kiln/base:bookworm
@@ -28,14 +28,8 @@ def own(tmp_path: Path) -> Kiln:
 
 @pytest.fixture(scope="session")
 def services() -> str:
-    """An image with MariaDB, Redis and Composer; BuildKit's cache keeps it for the next session."""
-    name = f"kiln-test-services:{hashlib.sha256(SERVICES.encode()).hexdigest()[:12]}"
-    argv = ["docker", "buildx", "build", "--load", "--provenance", "false", "--tag", name, "-"]
-    done = subprocess.run(
-        argv, input=SERVICES, capture_output=True, text=True, timeout=900, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return name
+    """An image with MariaDB, Redis and Composer."""
+    return build_image("kiln-test-services", SERVICES)
 
 
 @pytest.fixture(scope="session")

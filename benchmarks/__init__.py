@@ -1,0 +1,1 @@
+"""What Kiln is measured against. No part of what is installed."""
