@@ -429,12 +429,18 @@ def _workers(site: Site) -> list[Container]:
 def keep_assets(site: Site, step: KeepAssets) -> None:
     """Start a container for a release's static files, and lead their addresses to it."""
     release = load_release(site, step.release)
-    project = site.stack.release_project(release.number)
+    service = f"assets-{step.place}"
+    for container in stack_containers(site.engine, site.stack.name, role="assets"):
+        # Of a release that was taken back before this one was.
+        if container.labels.get("com.docker.compose.service") == service and container.labels.get(
+            RELEASE_LABEL
+        ) != str(step.release):
+            stop_containers([container], 10, site.engine.name)
     run_compose(
         site.engine,
-        project,
+        site.stack.release_project(release.number),
         compose_text(site, release),
-        *("up", "--detach", "--no-deps", f"assets-{step.place}"),
+        *("up", "--detach", "--no-deps", service),
     )
     site.proxy.wait_assets_up(step.place, site.stack.deploy.timeouts.boot)
     site.proxy.set_versions(step.versions)

@@ -302,8 +302,12 @@ def free_slot(previous: Release | None) -> Slot:
 
 
 def spare_place(keep: int) -> int:
-    """Where a release that was swapped in and taken back has its static files."""
-    return keep + 1
+    """Where a release that was swapped in and taken back has its static files.
+
+    The places before it are one more than the old releases that are kept: a new one moves in
+    before the oldest moves out.
+    """
+    return keep + 2
 
 
 def map_versions(
@@ -407,7 +411,7 @@ def _keep(wish: Wish) -> tuple[tuple[Release, ...], dict[int, Release]]:
             versions.add(release.content_version)
             served[release.number] = release
     assets = {at: one for at, one in wish.assets.items() if one.number in served}
-    free = (at for at in range(1, wish.keep + 1) if at not in assets)
+    free = (at for at in range(1, spare_place(wish.keep)) if at not in wish.assets)
     placed = {one.number for one in assets.values()}
     for number, release in served.items():
         if number not in placed:

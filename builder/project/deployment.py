@@ -15,7 +15,7 @@ from pydantic import (
 
 # The slots of a system's /24 have room for this many: plan/proxy.py.
 MAX_REPLICAS = 60
-MAX_KEPT = 8
+MAX_KEPT = 7
 
 
 def _network(value: str) -> str:

@@ -1,0 +1,328 @@
+"""A staging or production of the sample shop, deployed by the real `kiln` on the real engine."""
+
+import contextlib
+import hashlib
+import io
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import docker
+import requests
+import yaml
+from docker.models.containers import Container as EngineContainer
+
+from tests.conftest import ROOT, Ended, Kiln, copy_store
+from tests.containers import Container
+from tests.load.count import Sql, sql_in
+from tests.load.plan import LoadPlan
+
+# Short enough for a test, long enough for a machine with other things to do.
+TIMEOUTS = {"watch": 3, "stable": 2, "boot": 120, "drain": 60, "request": 30, "work": 60}
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass(frozen=True)
+class Images:
+    """Images of the sample shop, in the registry, by digest.
+
+    Attributes:
+        first, second: differ in a page template, and so in the content version.
+        unhealthy: never becomes healthy.
+        crashing: ends by itself five seconds after it has begun to serve.
+        failing: healthy, and its pages answer 500.
+    """
+
+    tree: Path
+    first: str
+    second: str
+    unhealthy: str
+    crashing: str
+    failing: str
+
+
+def build_images(kiln: Kiln, folder: Path) -> Images:
+    """Build and push two releases, and three that are no good."""
+    tree = copy_store(folder / "shop", name="kiln-test-release", php={"extensions": ["redis"]})
+    first = build_image(kiln, tree)
+    page = tree / "app/code/Kiln/Sample/view/frontend/templates/home.phtml"
+    page.write_text(page.read_text() + "<p>second release</p>\n")
+    second = build_image(kiln, tree)
+    return Images(
+        tree=tree,
+        first=first,
+        second=second,
+        unhealthy=derive_image(second, {"usr/local/bin/kiln-health": "#!/bin/sh\nexit 1\n"}),
+        crashing=derive_image(
+            second,
+            {
+                "usr/local/bin/kiln-crash": "#!/bin/sh\n"
+                '[ "$1" = web ] || exec kiln-entrypoint "$@"\n'
+                "kiln-entrypoint web & sleep 5; echo fatal: out of luck; exit 70\n"
+            },
+            'ENTRYPOINT ["kiln-crash"]',
+        ),
+        failing=derive_image(
+            second, {"app/pub/index.php": "<?php http_response_code(500); echo 'broken';\n"}
+        ),
+    )
+
+
+def build_image(kiln: Kiln, tree: Path) -> str:
+    """Build and push a tree; the image by digest."""
+    ended = kiln("build", "--push", "--output", "json", cwd=tree)
+    assert ended.code == 0, ended.err
+    return str(ended.json()["image"])
+
+
+def derive_image(image: str, files: dict[str, str], instruction: str = "") -> str:
+    """An image with other files, as a mistake in a shop's code would give one; by digest."""
+    tag = hashlib.sha256(f"{image}{files}{instruction}".encode()).hexdigest()[:16]
+    name = f"{image.partition('@')[0]}:{tag}"
+    text = f"FROM {image}\nCOPY --chmod=755 files/ /\n{instruction}\n"
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        contents = {f"files/{path}": content for path, content in files.items()}
+        for path, content in {"Dockerfile": text, **contents}.items():
+            entry = tarfile.TarInfo(path)
+            entry.size, entry.mode = len(content.encode()), 0o755
+            tar.addfile(entry, io.BytesIO(content.encode()))
+    for argv, given in (
+        (["docker", "buildx", "build", "--provenance=false", "--load", "-t", name, "-"], buffer),
+        (["docker", "push", "--quiet", name], io.BytesIO()),
+    ):
+        done = subprocess.run(
+            argv, input=given.getvalue(), capture_output=True, timeout=600, check=False
+        )
+        assert done.returncode == 0, done.stderr.decode()
+    digest = docker.from_env().images.get(name).attrs["RepoDigests"][0]
+    return str(digest)
+
+
+@dataclass
+class System:
+    """One system, with everything of it on this machine.
+
+    Attributes:
+        name: of the environment.
+        stack: the name that all of its containers begin with.
+        port: of the proxy, at 127.0.0.1.
+        printed: all that its kilns have printed.
+    """
+
+    kiln: Kiln
+    engine: docker.DockerClient
+    tree: Path
+    name: str
+    stack: str
+    port: int
+    folder: Path
+    source: Path
+    printed: list[str] = field(default_factory=list)
+
+    # -- kiln -------------------------------------------------------------------------------
+
+    def environment(self) -> dict[str, str]:
+        return self.kiln.environment(
+            PYTHONPATH=str(ROOT), KILN_STATE=str(self.folder / "kiln-state")
+        )
+
+    def __call__(self, *arguments: str, stdin: str = "", timeout: float = 600) -> Ended:
+        done = subprocess.run(
+            self.kiln.argv(*arguments),
+            cwd=self.tree,
+            env=self.environment(),
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+        self.printed += [done.stdout, done.stderr]
+        return Ended(done.returncode, done.stdout, done.stderr)
+
+    def done(self, *arguments: str, stdin: str = "") -> Ended:
+        """Run a command that must succeed."""
+        ended = self(*arguments, stdin=stdin)
+        assert ended.code == 0, ended.err + ended.out
+        return ended
+
+    def start(self, *arguments: str) -> "subprocess.Popen[str]":
+        """Start a command, to be killed or waited for."""
+        return subprocess.Popen(
+            self.kiln.argv(*arguments),
+            cwd=self.tree,
+            env=self.environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def deploy(self, image: str, *options: str) -> Ended:
+        return self("deploy", self.name, image, *options)
+
+    # -- what visitors and the engine see -----------------------------------------------------
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def get(self, path: str = "/", **options: Any) -> requests.Response:
+        return requests.get(f"{self.url}{path}", timeout=30, allow_redirects=False, **options)
+
+    def load(self, **changes: Any) -> LoadPlan:
+        """Bounded load on the proxy; a machine with two cores answers so many."""
+        settings: dict[str, Any] = {
+            "requests": 100_000,
+            "seconds": 600,
+            "keepalive_clients": 6,
+            "new_clients": 3,
+            "timeout_s": 30,
+            **changes,
+        }
+        return LoadPlan("127.0.0.1", self.port, **settings)
+
+    def containers(self, **labels: str) -> list[EngineContainer]:
+        """By the labels `release` and `role`."""
+        wanted = [f"io.kiln.stack={self.stack}"]
+        wanted += [f"io.kiln.{key}={value}" for key, value in labels.items()]
+        found = self.engine.containers.list(all=True, filters={"label": wanted})
+        return sorted(found, key=lambda one: str(one.name))
+
+    def names(self, **labels: str) -> list[str]:
+        """The containers' names without the stack's."""
+        return [str(one.name).removeprefix(f"{self.stack}-") for one in self.containers(**labels)]
+
+    def container(self, role: str) -> Container:
+        (found,) = self.containers(role=role)
+        return Container(found, "")
+
+    @property
+    def sql(self) -> Sql:
+        return sql_in(self.container("database"))
+
+    @property
+    def state_folder(self) -> Path:
+        return self.folder / "state" / self.stack
+
+    @property
+    def current(self) -> int:
+        return int((self.state_folder / "current").read_text())
+
+    # -- its file -----------------------------------------------------------------------------
+
+    def change(self, **deploy: Any) -> None:
+        """Merge settings into `deploy` of its file."""
+        path = self.tree / "environments" / f"{self.name}.yaml"
+        file = yaml.safe_load(path.read_text())
+        file["deploy"] = {**file["deploy"], **deploy}
+        path.write_text(yaml.safe_dump(file))
+
+
+@contextlib.contextmanager
+def run_system(
+    kiln: Kiln,
+    engine: docker.DockerClient,
+    images: Images,
+    folder: Path,
+    name: str = "production",
+    services: Sequence[str] = ("database", "cache"),
+    **deploy: Any,
+) -> Iterator[System]:
+    """A system that is not deployed yet; all of it is removed in the end."""
+    tree = folder / "shop"
+    shutil.copytree(images.tree, tree, symlinks=True)
+    shop = f"kiln-test-{secrets.token_hex(4)}"
+    project = yaml.safe_load((tree / "kiln.yaml").read_text())
+    # Another name, so that systems side by side are apart; the images are the first shop's.
+    (tree / "kiln.yaml").write_text(yaml.safe_dump({**project, "name": shop}))
+    memory = Path(tempfile.mkdtemp(prefix="kiln-test-", dir="/dev/shm"))
+    source = memory / "source"
+    source.mkdir(mode=0o700)
+    for secret, value in (
+        ("db-password", secrets.token_hex(16)),
+        ("crypt-key", secrets.token_hex(16)),
+    ):
+        (source / secret).write_text(value)
+    port = free_port()
+    system = System(kiln, engine, tree, name, f"{shop}-{name}", port, folder, source)
+    _write_environment(system, memory, services, deploy)
+    try:
+        yield system
+    finally:
+        _remove(system)
+        shutil.rmtree(memory, ignore_errors=True)
+
+
+def _write_environment(
+    system: System, memory: Path, services: Sequence[str], deploy: dict[str, Any]
+) -> None:
+    url = f"http://127.0.0.1:{system.port}/"
+    spoken: dict[str, Any] = {
+        "database": {
+            "host": "database",
+            "name": "shop",
+            "user": "shop",
+            "password": {"secret": "db-password"},
+        },
+        "cache": {"host": "cache", "database": 0},
+        "session": {"host": "cache", "database": 2},
+    }
+    if "queue" in services:
+        spoken["queue"] = {
+            "host": "queue",
+            "user": "shop",
+            "password": {"secret": "queue-password"},
+        }
+        (system.source / "queue-password").write_text(secrets.token_hex(16))
+    file = {
+        "secrets": {"directory": str(system.source)},
+        "crypt_key": {"secret": "crypt-key"},
+        "settings": {
+            "default": {"web/secure/base_url": url, "web/unsecure/base_url": url},
+        },
+        "services": spoken,
+        "deploy": {
+            "listen": f"127.0.0.1:{system.port}",
+            "subnet": _subnet(system.stack),
+            "services": {service: {} for service in services},
+            "state": str(system.folder / "state"),
+            "secrets": str(memory),
+            "timeouts": TIMEOUTS,
+            "web": {"replicas": 2, "max_children": 8},
+            **deploy,
+        },
+    }
+    folder = system.tree / "environments"
+    folder.mkdir(exist_ok=True)
+    (folder / f"{system.name}.yaml").write_text(yaml.safe_dump(file))
+
+
+def _subnet(stack: str) -> str:
+    digest = hashlib.sha256(f"{stack}{os.getpid()}".encode()).digest()
+    return f"10.{100 + digest[0] % 80}.{digest[1]}.0/24"
+
+
+def _remove(system: System) -> None:
+    for container in system.containers():
+        container.remove(force=True, v=True)
+    for volume in system.engine.volumes.list():
+        if str(volume.name).startswith(f"{system.stack}-"):
+            volume.remove(force=True)
+    for network in system.engine.networks.list(names=[system.stack]):
+        network.remove()
