@@ -34,10 +34,9 @@ class EnabledModules:
 
 def find_enabled_modules(tree: Tree, config: ConfigPhp) -> EnabledModules:
     """Look for the enabled modules by the registration.php files of a tree."""
-    found = [path for path in tree.paths() if posixpath.basename(path) == "registration.php"]
-    # Where vendor/ has a copy of a package, nothing is loaded from the folder that it came from.
-    found.sort(key=lambda path: (not path.startswith("vendor/"), path))
-    registered = read_components((path, tree.read(path)) for path in found)
+    registered = read_components(
+        (path, tree.read(path)) for path in order_registrations(tree.paths())
+    )
     return locate_modules(config.enabled_modules(), registered)
 
 
@@ -49,3 +48,10 @@ def locate_modules(enabled: Iterable[str], components: Iterable[Component]) -> E
         {name: found[name] for name in names if name in found},
         frozenset(name for name in names if name not in found),
     )
+
+
+def order_registrations(paths: Iterable[str]) -> list[str]:
+    """The registration.php files among paths, in the order in which they count. Pure."""
+    found = [path for path in paths if posixpath.basename(path) == "registration.php"]
+    # Where vendor/ has a copy of a package, nothing is loaded from the folder that it came from.
+    return sorted(found, key=lambda path: (not path.startswith("vendor/"), path))
