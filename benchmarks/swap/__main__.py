@@ -40,7 +40,7 @@ def run_tool(tool: Tool, images: Images, requests: int, rate: float) -> list[Row
                 swap = functools.partial(tool.swap, stack.with_image(image))
                 row, result = measure_swap(tool.name, scenario, plan, requests, swap, shop.sql)
                 rows.append(row)
-                for failure in result.first_failures[:5]:
+                for failure in result.first_failures:
                     print(f"{tool.name} {scenario}: {failure}", file=sys.stderr)
                 wait_served(shop)
         finally:

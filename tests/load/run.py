@@ -10,7 +10,8 @@ from tests.load.plan import LoadPlan
 from tests.load.result import Failure, LoadResult, Record
 from tests.load.visitor import Request, Seen, Visitor
 
-FIRST_FAILURES = 50
+# Of each reason, so that the frequent one does not hide the others.
+FIRST_FAILURES = 20
 # Without an answer to wait for, a closed loop would do nothing but fail.
 _PAUSE_AFTER_FAILURE_S = 0.05
 _PEER_CLOSES_S = 1.0
@@ -136,7 +137,7 @@ def _note(
     run.progress.done += 1
     if failure:
         run.progress.failed += 1
-        if len(run.failures) < FIRST_FAILURES:
+        if sum(one.reason is reason for one in run.failures) < FIRST_FAILURES:
             run.failures.append(
                 Failure(start, request.kind, request.path, client.kept, answered_before, *failure)
             )

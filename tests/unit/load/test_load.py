@@ -309,10 +309,14 @@ def test_a_run_ends_by_its_requests_by_its_time_and_when_told() -> None:
     assert (told.ended_by, len(told.records), told.figures().failed) == ("stopped", 5, 0)
 
 
-def test_failures_in_full_are_bounded() -> None:
-    result, _ = load(write(answer(b"", 500)), requests=60, rate=5000)
-    assert len(result.first_failures) == 50
+def test_the_first_failures_of_each_reason_are_kept_in_full() -> None:
+    def behave(asked: Asked, writer: asyncio.StreamWriter) -> None:
+        writer.write(answer(b"", 404 if asked.number == 50 else 500))
+
+    result, _ = load(behave, requests=60, rate=5000)
     assert result.figures().failed == 60
+    kept = [one.reason for one in result.first_failures]
+    assert kept == [Reason.STATUS_5XX] * 20 + [Reason.STATUS_OTHER]
 
 
 def test_marked_moments_are_of_the_clock_of_all_processes() -> None:
