@@ -119,6 +119,21 @@ def test_swaps_lose_no_request(site: Site) -> None:
     assert set(result.versions) == set(site.versions.values())
 
 
+def test_a_swap_that_was_killed_half_way_can_be_done_again(site: Site) -> None:
+    """After the file, and in the middle of what the worker is told."""
+    site.write_file("live.map", b"live be_green\n")
+    path = "/proxy/live.map"
+    for commands in (f"prepare map {path}", f"prepare map {path}; add map @2 {path} live none"):
+        ask = f"echo '{commands}' | socat -t 30 - UNIX-CONNECT:/run/haproxy/admin.sock"
+        assert site.run(["sh", "-c", ask]).returncode == 0
+    assert site.proxy.live() == "blue"
+    assert served_by(site) == "blue"
+    for _ in range(2):
+        site.proxy.set_live("green")
+        assert site.proxy.live() == "green"
+        assert served_by(site) == "green"
+
+
 def test_a_drain_lasts_until_the_last_request_has_ended(site: Site) -> None:
     held = Held(site, "drain")
     site.wait(lambda: site.proxy.connections("blue") == 1, "the request is counted")
@@ -299,8 +314,11 @@ def test_without_a_healthy_container_the_page_is_shown(site: Site) -> None:
     for index in (1, 2):
         site.webs[f"blue-{index}"].kill()
     site.wait(lambda: not any(one.up for one in site.proxy.servers("blue")), "both are down")
+    before = site.proxy.traffic("blue")
     answer = get(site, "/")
     assert (answer.status_code, answer.headers["Retry-After"], answer.text) == (503, "5", PAGE)
+    spent = site.proxy.traffic("blue").since(before)
+    assert (spent.requests, spent.errors) == (1, 1)
 
 
 # -- static content ---------------------------------------------------------------------------
@@ -445,7 +463,8 @@ def test_clients_cannot_say_who_they_are(site: Site) -> None:
 
 def test_a_trusted_proxy_says_who_the_client_is(site: Site) -> None:
     allowed = (IPv4Network("203.0.113.7/32"),)
-    site.configure(trusted=(IPv4Network(f"{site.gateway}/32"),), allowed=allowed)
+    others = [IPv4Network(f"172.30.{i}.0/24") for i in range(100)]
+    site.configure(trusted=(*others, IPv4Network(f"{site.gateway}/32")), allowed=allowed)
     said = {"X-Forwarded-For": "198.51.100.1, 203.0.113.7", "X-Forwarded-Proto": "https"}
     found = received(site, said)
     assert found["HTTP_X_FORWARDED_FOR"] == f"198.51.100.1, 203.0.113.7, {site.gateway}"

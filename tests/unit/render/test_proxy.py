@@ -56,6 +56,13 @@ def test_a_configuration_names_the_page_that_is_read_with_it() -> None:
     assert len(one) == 16
 
 
+def test_any_number_of_networks_may_be_trusted() -> None:
+    """HAProxy refuses a line of more than 64 words; large CDNs have hundreds of networks."""
+    networks = tuple(IPv4Network(f"10.{i}.0.0/16") for i in range(200))
+    text = render_proxy_config(make_proxy_plan(trusted=networks, allowed=networks))
+    assert max(len(line.split()) for line in text.splitlines()) < 64
+
+
 def test_a_page_that_would_not_fit_into_an_answer_is_refused() -> None:
     with pytest.raises(ProxyError, match="maintenance page has 30000 bytes"):
         render_proxy_files(make_proxy_plan(page="x" * 30000))
