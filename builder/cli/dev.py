@@ -87,7 +87,7 @@ def up(path: Path, xdebug: bool, output: str) -> None:
         if moved:
             click.echo("its ports are taken by another program: it gets others", err=True)
         provided = provide_settings(
-            project, settings, state / "secrets/settings", (owner.st_uid, owner.st_gid)
+            project, settings, state / "settings", (owner.st_uid, owner.st_gid)
         )
         for text in provided.left_out:
             click.echo(f"warning: {text}; set it in the Admin of this system", err=True)

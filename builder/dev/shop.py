@@ -33,7 +33,7 @@ _ENV_PHP = "app/etc/env.php"
 # Beside the compose file while setup:install runs: it tells the next `up` of one that was killed.
 _INSTALLING = "installing"
 # Which settings the configuration cache was last cleaned for.
-_SETTINGS = "settings"
+_SETTINGS = "settings.applied"
 _OFF = re.compile(r"'(?P<name>\w+)'(?P<arrow>\s*=>\s*)0\b")
 
 

@@ -113,7 +113,7 @@ class DevelopmentPlan:
     @property
     def settings_folder(self) -> Path:
         """Where settings.php lies on the host, with the secrets that it reads."""
-        return self.secrets_folder / "settings"
+        return self.state / "settings"
 
 
 def stack_name(shop_name: str, root: Path) -> str:
