@@ -64,6 +64,7 @@ class Delivery:
         config: CONFIG__ names that env.php puts into `$_ENV`.
         variables: environment variables of the containers; no secrets.
         ways: every value, with its way and the reason.
+        base64_keys: whether the release takes encryption keys in base64.
     """
 
     environment: str
@@ -71,6 +72,7 @@ class Delivery:
     config: Mapping[str, str | SecretRef]
     variables: Mapping[str, str]
     ways: tuple[Way, ...]
+    base64_keys: bool
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -132,6 +134,7 @@ def plan_delivery(
         # The image says `production`, and the variable is over env.php.
         variables={"MAGE_MODE": environment.file.mode},
         ways=(*ways, *chosen),
+        base64_keys=load_delivery_table().has("base64_key", version),
     )
 
 

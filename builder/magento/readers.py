@@ -75,7 +75,7 @@ class DeliveryTable:
     preload_keys: tuple[str, ...]
 
     def has(self, mechanism: str, version: str) -> bool:
-        """Whether a release has `magento_dc`, `blue_green` or `symfony_cache`."""
+        """Whether a release has a mechanism, by its name under `since`."""
         return release_of(version) >= parse_version(self.since[mechanism])
 
     def reader_of(self, path: str) -> Reader | None:

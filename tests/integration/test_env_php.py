@@ -234,6 +234,17 @@ def test_a_crypt_key_of_magento_is_taken(php: Php, key: bytes) -> None:
     assert returned["crypt"]["key"] == key
 
 
+def test_a_key_in_base64_is_refused_where_magento_would_take_it_for_the_key_itself(
+    php: Php,
+) -> None:
+    php.give({"db-password": b"x", "crypt-key": b"base64" + base64.b64encode(bytes(32))})
+    code, printed = php.include(plan_delivery(make_environment(MINIMAL), "2.4.6-p11"))
+    assert code != 0
+    assert "The secret crypt-key is no encryption key of this Magento" in printed
+    php.give({"db-password": b"x", "crypt-key": CRYPT_KEY})
+    assert php.include(plan_delivery(make_environment(MINIMAL), "2.4.6-p11"))[0] == 0
+
+
 @pytest.mark.parametrize(
     "key",
     [

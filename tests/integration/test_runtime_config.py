@@ -1,7 +1,10 @@
 """What the generated env.php says, read back through the classes that use it, in the container.
 
-On the sample image, whose framework imitates DeploymentConfig and the configuration; on Magento's
-own classes where MAGENTO_SOURCE names a real tree.
+For each line of Magento, as Kiln renders it for that one. On the sample image, whose framework
+imitates DeploymentConfig and the configuration; on Magento's own classes where MAGENTO_SOURCE names
+a real tree. Where MAGENTO_LINES besides names a folder with trees of further lines (`2.4.4`, ...),
+each is asked in its own classes: a tree is mounted in the place of the image's, and needs a vendor/
+with an autoloader, an app/etc/config.php with `modules`, and a generated/ that www-data may write.
 """
 
 import hashlib
@@ -28,8 +31,13 @@ PROBE = Path(__file__).parent / "probes" / "readers.php"
 ENV_PHP = "/app/app/etc/env.php"
 AWKWARD = 'it\'s $HOME \\ {{ 7*7 }} <?php ?> "ü"'
 PASSWORD = "kanarie'\\$HOME\"ü-3f9a"
+LINES = ("2.4.4", "2.4.5", "2.4.6", "2.4.7", "2.4.8")
+# Lines before 2.4.7 know no keys in base64.
+CRYPT_KEYS = {
+    **dict.fromkeys(LINES[:3], "kanarie-kanarie-kanarie-12345678"),
+    **dict.fromkeys(LINES[3:], "base64a2FuYXJpZS1rYW5hcmllLWthbmFyaWUtMTIzNDU2Nzg="),
+}
 SECRETS = {
-    "crypt-key": "base64a2FuYXJpZS1rYW5hcmllLWthbmFyaWUtMTIzNDU2Nzg=",
     "db-password": PASSWORD,
     "redis-password": "kanarie-redis-$x",
     "mq-password": "kanarie-mq",
@@ -69,6 +77,7 @@ ENVIRONMENT: dict[str, Any] = {
         },
         "session": {"host": "redis", "database": 2, "password": {"secret": "redis-password"}},
         "queue": {"host": "mq", "user": "shop", "password": {"secret": "mq-password"}},
+        "search": {"host": "search"},
     },
 }
 if IS_MAGENTO:
@@ -79,7 +88,6 @@ if IS_MAGENTO:
         "database": 1,
         "password": {"secret": "redis-password"},
     }
-RELEASE = "2026-11-02.1"
 START_DATABASE = """
 install -d -o mysql /run/mysqld
 mariadb-install-db --user=mysql --datadir=/var/lib/mysql > /dev/null
@@ -117,6 +125,7 @@ class Shop:
 
     container: Container
     delivery: Delivery
+    line: str
 
     def ask(self, *settings: tuple[str, str, str | None], **variables: str) -> dict[str, Any]:
         """What Magento's classes have, in a new PHP process with further variables."""
@@ -166,10 +175,20 @@ def network(engine: docker.DockerClient, services: str) -> Iterator[str]:
         created.remove()
 
 
+def release_of(line: str) -> str:
+    """One release a line: with one prefix, all would have the first one's cached settings."""
+    return f"{line}-2026-11-02.1"
+
+
+@pytest.fixture(scope="module", params=LINES)
+def line(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture(scope="module")
-def delivery(record: dict[str, Any]) -> Delivery:
+def delivery(line: str) -> Delivery:
     environment = make_environment(ENVIRONMENT)
-    return plan_delivery(environment, record["magento_version"], release=RELEASE)
+    return plan_delivery(environment, line, release=release_of(line))
 
 
 @pytest.fixture(scope="module")
@@ -177,6 +196,7 @@ def running(
     engine: docker.DockerClient,
     record: dict[str, Any],
     network: str,
+    line: str,
     delivery: Delivery,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Shop]:
@@ -184,12 +204,20 @@ def running(
     env_php, secrets = folder / "env.php", folder / "secrets"
     env_php.write_text(render_env_php(delivery))
     secrets.mkdir(mode=0o755)
-    for name, value in SECRETS.items():
+    for name, value in {**SECRETS, "crypt-key": CRYPT_KEYS[line]}.items():
         (secrets / name).write_text(value + "\n")
-    mounts = {env_php: ENV_PHP, secrets: "/run/secrets", PROBE: "/probe.php"}
+    mounts = {
+        env_php: ENV_PHP,
+        secrets: "/run/secrets",
+        PROBE: "/probe.php",
+        # The image's own script for this address is not asked here.
+        PROBE.parent / "web.php": "/app/pub/health_check.php",
+    }
+    tree = Path(os.environ.get("MAGENTO_LINES", "/nowhere")) / line
     volumes = {str(host): {"bind": bind, "mode": "ro"} for host, bind in mounts.items()}
-    # The image's own script for this address is not asked here.
-    volumes[str(PROBE.parent / "web.php")] = {"bind": "/app/pub/health_check.php", "mode": "ro"}
+    if tree.is_dir():
+        # Not compiled, it makes its classes as they are asked for.
+        volumes[str(tree)] = {"bind": "/app", "mode": "rw"}
     with run_container(
         engine,
         record["image"],
@@ -199,7 +227,7 @@ def running(
         volumes=volumes,
         environment=dict(delivery.variables),
     ) as container:
-        yield Shop(container, delivery)
+        yield Shop(container, delivery, line)
 
 
 @pytest.fixture(scope="module")
@@ -215,13 +243,13 @@ def test_the_database_lets_the_shop_in_with_the_password_of_the_secret(
     assert answer["database user"] == "probe@%"
 
 
-def test_the_crypt_key_is_the_secrets(answer: dict[str, Any]) -> None:
-    assert answer["crypt/key"] == SECRETS["crypt-key"]
+def test_the_crypt_key_is_the_secrets(line: str, answer: dict[str, Any]) -> None:
+    assert answer["crypt/key"] == CRYPT_KEYS[line]
     assert answer["encrypts"] == "text"
 
 
-def test_caches_have_the_releases_prefix(answer: dict[str, Any]) -> None:
-    prefix = cache_prefix("production", RELEASE)
+def test_caches_have_the_releases_prefix(line: str, answer: dict[str, Any]) -> None:
+    prefix = cache_prefix("production", release_of(line))
     assert answer["cache/frontend/default/id_prefix"] == prefix
     assert answer["cache/frontend/page_cache/id_prefix"] == prefix
     if IS_MAGENTO:
@@ -246,32 +274,44 @@ def test_what_is_neither_service_nor_setting_is_there(answer: dict[str, Any]) ->
     assert answer["install/date"]
 
 
-@pytest.mark.parametrize(
-    ("path", "scope", "code", "value"),
-    [
-        (BASE_URL, "default", None, "https://default.example/"),
-        (BASE_URL, "website", "base", "https://website.example/"),
-        (BASE_URL, "store", "german", "https://store.example/"),
-        # From the website, which the database does not overrule.
-        (BASE_URL, "store", "default", "https://website.example/"),
-        (NAME, "default", None, AWKWARD),
-        (NAME, "store", "german", AWKWARD),
-        ("acme/line/breaks", "default", None, "one\ntwo\r\n"),
-        ("acme/switch/on", "default", None, "1"),
-        ("acme/switch/off", "store", "german", "0"),
-        # By `system`, as no CONFIG__ name stands for it.
-        ("acme/camelCase/path", "default", None, "reached"),
-        ("acme/camelCase/path", "store", "german", "reached"),
-        ("general/store_information/phone", "store", "DE", "030"),
-        # Not decrypted, unlike the database's.
-        (ENCRYPTED, "default", None, SECRETS["api-key"]),
-        ("acme/only/database", "default", None, "from the database"),
-    ],
-)
+def test_search_goes_by_the_adapter_that_the_line_has(running: Shop, line: str) -> None:
+    adapter = "elasticsearch7" if line in ("2.4.4", "2.4.5") else "opensearch"
+    paths = ("catalog/search/engine", f"catalog/search/{adapter}_server_hostname")
+    told = running.ask(*((path, "default", None) for path in paths))
+    assert told["settings"] == [adapter, "search"]
+
+
+SETTINGS: dict[tuple[str, str, str | None], str] = {
+    (BASE_URL, "default", None): "https://default.example/",
+    (BASE_URL, "website", "base"): "https://website.example/",
+    (BASE_URL, "store", "german"): "https://store.example/",
+    # From the website, which the database does not overrule.
+    (BASE_URL, "store", "default"): "https://website.example/",
+    (NAME, "default", None): AWKWARD,
+    (NAME, "store", "german"): AWKWARD,
+    ("acme/line/breaks", "default", None): "one\ntwo\r\n",
+    ("acme/switch/on", "default", None): "1",
+    ("acme/switch/off", "store", "german"): "0",
+    # By `system`, as no CONFIG__ name stands for it.
+    ("acme/camelCase/path", "default", None): "reached",
+    ("acme/camelCase/path", "store", "german"): "reached",
+    ("general/store_information/phone", "store", "DE"): "030",
+    # Not decrypted, unlike the database's.
+    (ENCRYPTED, "default", None): SECRETS["api-key"],
+    ("acme/only/database", "default", None): "from the database",
+}
+
+
+@pytest.fixture(scope="module")
+def settings(running: Shop) -> dict[tuple[str, str, str | None], str]:
+    return dict(zip(SETTINGS, running.ask(*SETTINGS)["settings"], strict=True))
+
+
+@pytest.mark.parametrize("asked", SETTINGS, ids=lambda asked: "-".join(map(str, asked)))
 def test_a_setting_is_read_at_its_scope(
-    running: Shop, path: str, scope: str, code: str | None, value: str
+    settings: dict[tuple[str, str, str | None], str], asked: tuple[str, str, str | None]
 ) -> None:
-    assert running.ask((path, scope, code))["settings"] == [value]
+    assert settings[asked] == SETTINGS[asked]
 
 
 def test_php_fpm_has_the_settings_with_and_without_opcache_warm(running: Shop) -> None:
@@ -294,8 +334,7 @@ def test_only_what_is_in_system_is_part_of_the_configurations_hash(answer: dict[
 # Values that say whether a MAGENTO_DC_ variable came through.
 DC_PATHS = {
     "db/connection/default/host": "elsewhere",
-    "db/table_prefix": "",
-    "crypt/key": "base64ZWxzZXdoZXJlLWVsc2V3aGVyZS1lbHNld2hlcmUtMzI=",
+    "crypt/key": "elsewhere",
     "cache/frontend/default/id_prefix": "elsewhere_",
     "session/redis/host": "elsewhere",
     "queue/amqp/host": "elsewhere",
@@ -305,16 +344,22 @@ DC_PATHS = {
 }
 
 
-@pytest.mark.parametrize("path", [path for path, value in DC_PATHS.items() if value])
+@pytest.fixture(scope="module")
+def answer_with_variables(running: Shop) -> dict[str, Any]:
+    """What the classes have with a MAGENTO_DC_ variable for each path."""
+    names = {path: "MAGENTO_DC_" + path.replace("/", "__").upper() for path in DC_PATHS}
+    # Added to the key so far: with another one alone, the cached configuration could not be read.
+    keys = {"crypt/key": f"{CRYPT_KEYS[running.line]}\nelsewhere-elsewhere-elsewhere-32"}
+    told = running.ask(**{names[path]: value for path, value in {**DC_PATHS, **keys}.items()})
+    return {**told, "crypt/key": "elsewhere" if told["crypt/key"] == keys["crypt/key"] else ""}
+
+
+@pytest.mark.parametrize("path", DC_PATHS)
 def test_magento_dc_reaches_what_kiln_says_it_does(
-    running: Shop, record: dict[str, Any], path: str
+    line: str, answer_with_variables: dict[str, Any], path: str
 ) -> None:
-    (judged,) = (
-        one for one in judge_ways(path, record["magento_version"]) if one.way is WayKind.MAGENTO_DC
-    )
-    name = "MAGENTO_DC_" + path.replace("/", "__").upper()
-    found = running.ask(**{name: DC_PATHS[path]})[path]
-    assert (found == DC_PATHS[path]) is judged.works, judged.reason
+    (judged,) = (one for one in judge_ways(path, line) if one.way is WayKind.MAGENTO_DC)
+    assert (answer_with_variables[path] == DC_PATHS[path]) is judged.works, judged.reason
 
 
 def test_magento_dc_does_not_reach_the_system_configuration(running: Shop) -> None:
@@ -325,7 +370,7 @@ def test_magento_dc_does_not_reach_the_system_configuration(running: Shop) -> No
 
 def test_a_camel_case_config_name_reaches_nothing(running: Shop) -> None:
     (judged,) = (
-        one for one in judge_ways("acme/camelCase/path", "2.4.7") if one.way is WayKind.CONFIG
+        one for one in judge_ways("acme/camelCase/path", running.line) if one.way is WayKind.CONFIG
     )
     name = "CONFIG__DEFAULT__ACME__CAMELCASE__PATH"
     told = running.ask(("acme/camelCase/path", "default", None), **{name: "elsewhere"})
@@ -341,7 +386,7 @@ def test_nothing_of_a_secret_is_in_what_kiln_delivers_or_the_engine_shows(
     environ = running.container.run("sh", "-c", "cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline")[1]
     logs = running.container.engine.logs().decode()
     for told in (rendered, repr(running.delivery), shown, environ, logs):
-        for value in SECRETS.values():
+        for value in (*SECRETS.values(), CRYPT_KEYS[running.line]):
             assert value not in told
         assert "kanarie" not in told
 
