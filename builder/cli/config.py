@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from builder.cli.build import read_tree
-from builder.cli.dev import find_stack
+from builder.cli.dev import find_stack, hold_stack
 from builder.cli.output import (
     output_option,
     print_json,
@@ -22,6 +22,7 @@ from builder.cli.output import (
 from builder.cli.render_config import read_magento_version, render_config
 from builder.cli.settings import Settings, read_settings
 from builder.dev.dump import import_config, read_dump
+from builder.dev.shop import replace_text
 from builder.errors import ProjectFileError, SecretError, TreeError
 from builder.magento.committed_files import find_committed_files, secret_places
 from builder.magento.committed_settings import find_committed_secrets, warn_system_specific
@@ -332,14 +333,30 @@ def dump(
     That is modules, websites and store views, themes, the settings it locks already, and those
     that are asked for. What is sensitive or differs between systems stays out.
     """
-    project, _, shop = read_shop(path)
-    stack = None if source else find_stack(project, read_settings())
-    content = source.read_bytes() if source else b""
-    if stack is not None:
+    chosen = None if all_settings else wanted
+    if source is not None:
+        project, _, shop = read_shop(path)
+        _write_dump(project, shop, source.read_bytes(), str(source), chosen, dry_run=dry_run)
+        return
+    settings = read_settings()
+    with hold_stack(load_project(path), settings):
+        project, _, shop = read_shop(path)
+        stack = find_stack(project, settings)
         content = read_dump(stack, project.root)
-    done = dump_config(
-        read_config_php(content, str(source or CONFIG_PHP)), shop, None if all_settings else wanted
-    )
+        _write_dump(project, shop, content, CONFIG_PHP, chosen, dry_run=dry_run)
+        import_config(stack)
+
+
+def _write_dump(
+    project: Project,
+    shop: ShopSettings,
+    content: bytes,
+    name: str,
+    wanted: Sequence[str] | None,
+    *,
+    dry_run: bool,
+) -> None:
+    done = dump_config(read_config_php(content, name), shop, wanted)
     _tell_dump(done)
     if dry_run:
         click.echo(done.text, nl=False)
@@ -347,9 +364,7 @@ def dump(
     target = project.root / CONFIG_PHP
     changed = target.read_bytes() != done.text.encode()
     if changed:
-        target.write_text(done.text, encoding="utf-8", newline="")
-    if stack is not None:
-        import_config(stack)
+        replace_text(target, done.text)
     click.echo(f"{CONFIG_PHP} is {'written; commit it' if changed else 'as it was'}", err=True)
 
 

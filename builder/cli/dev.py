@@ -26,7 +26,7 @@ from builder.dev.compose import (
     require_running,
 )
 from builder.dev.memory import choose_ports, provide_secrets, read_ports
-from builder.dev.shop import Site, dump_config, needs_packages, run_magento
+from builder.dev.shop import Site, needs_packages, run_magento
 from builder.dev.stack import bring_down, bring_up
 from builder.errors import StackError
 from builder.host.engine import check_builder, read_builder, read_engine
@@ -41,8 +41,6 @@ from builder.plan.development import (
 )
 from builder.process import attach, run
 from builder.project.loading import Project, load_project
-
-_BUSY = "this tree's development system is being brought up or down already"
 
 
 def state_folder(project: Project, settings: Settings) -> Path:
@@ -60,6 +58,18 @@ def find_stack(project: Project, settings: Settings) -> Stack:
     )
 
 
+@contextmanager
+def hold_stack(project: Project, settings: Settings) -> Iterator[None]:
+    """One command at a time that changes a tree's stack or its files.
+
+    Raises:
+        BusyError: another one runs.
+    """
+    busy = "this tree's development system is being brought up, brought down or dumped already"
+    with hold_build_lock(state_folder(project, settings) / "lock", busy):
+        yield
+
+
 @click.group()
 def dev() -> None:
     """This tree's own development system: shop, database, cache, queue, mail catcher."""
@@ -74,7 +84,7 @@ def up(path: Path, xdebug: bool, output: str) -> None:
     settings = read_settings()
     project = load_project(path)
     stack, state = find_stack(project, settings), state_folder(project, settings)
-    with hold_build_lock(state / "lock", _BUSY):
+    with hold_stack(project, settings):
         lock = require_lock(project.root)
         platform = inspect_platform(project, lock)
         check_builder(read_engine(run), read_builder(run, project.file.build.builder))
@@ -162,7 +172,7 @@ def down(path: Path, volumes: bool) -> None:
     """Stop it and remove its containers; the data stays unless --volumes is given."""
     settings = read_settings()
     project = load_project(path)
-    with hold_build_lock(state_folder(project, settings) / "lock", _BUSY):
+    with hold_stack(project, settings):
         bring_down(find_stack(project, settings), volumes=volumes)
 
 
@@ -218,13 +228,6 @@ def magento(path: Path, arguments: tuple[str, ...]) -> None:
     terminal = sys.stdin.isatty() and sys.stdout.isatty()
     code = run_magento(stack, project.root, arguments, attach, terminal=terminal)
     raise click.exceptions.Exit(code)
-
-
-@dev.command()
-@click.pass_obj
-def dump(path: Path) -> None:
-    """Write its scopes and themes into app/etc/config.php, for a build."""
-    click.echo(dump_config(find_stack(load_project(path), read_settings())), nl=False)
 
 
 @dev.command()

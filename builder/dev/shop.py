@@ -257,10 +257,14 @@ def switch_on(path: Path, names: set[str]) -> None:
         value = "1" if match["name"] in names else "0"
         return f"'{match['name']}'{match['arrow']}{value}"
 
-    text = _OFF.sub(enabled, path.read_text(encoding="utf-8"))
+    replace_text(path, _OFF.sub(enabled, path.read_text(encoding="utf-8")))
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Write a file of the tree anew, whole or not at all, with the owner and mode it has."""
     status = path.stat()
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8")
+    temporary.write_text(text, encoding="utf-8", newline="")
     temporary.chmod(status.st_mode)
     with contextlib.suppress(PermissionError):
         os.chown(temporary, status.st_uid, status.st_gid)
@@ -307,26 +311,3 @@ def run_magento(
     argv = exec_argv(stack, "kiln-magento", *arguments, terminal=terminal)
     with keep_search_modules(root, but=arguments):
         return attach(argv, env=stack.env)
-
-
-def dump_config(stack: Stack, sections: Sequence[str] = ("scopes", "themes")) -> str:
-    """Write sections of the stack's configuration into the tree's config.php.
-
-    A full dump would lock every field of the Admin (magento2#11396).
-
-    Args:
-        stack: a running one.
-        sections: of app:config:dump.
-
-    Returns:
-        What the command printed.
-
-    Raises:
-        StackError: the stack is not running, or the command failed.
-    """
-    require_running(stack)
-    argv = exec_argv(stack, "kiln-magento", "app:config:dump", *sections, terminal=False)
-    done = stack.run(argv, env=stack.env, timeout=600)
-    if done.returncode != 0:
-        raise _failed("bin/magento app:config:dump", done, "mend what it names")
-    return done.stdout

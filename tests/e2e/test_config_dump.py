@@ -1,6 +1,8 @@
 """`kiln config dump` from a running development system."""
 
+import contextlib
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -51,6 +53,15 @@ def test_a_setting_made_in_development_gets_into_config_php_and_nothing_else_doe
     # The system goes on with what was written: nothing is left to import.
     magento("app:config:status")
     assert "Moin" in magento("config:show", GREETING)
+
+    # Killed at any moment, it leaves the tree's files as they are.
+    for seconds in (0.5, 2, 3, 4):
+        started = kiln.start("config", "dump", cwd=developed)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            started.wait(seconds)
+        started.kill()
+        started.communicate()
+        assert (config.read_text(), env_php.read_bytes()) == (text, kept)
 
     again = kiln("config", "dump", cwd=developed)
     assert again.code == 0, again.err

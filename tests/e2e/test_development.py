@@ -386,7 +386,8 @@ def test_a_setting_made_in_development_is_seen_in_staging(
         )
     )
     first.magento("config:set", "--lock-config", NAME_PATH, name)
-    assert first("dump").code == 0
+    dumped = first.kiln("config", "dump", cwd=first.root)
+    assert dumped.code == 0, dumped.err
     changed = git(first.root, "diff", "--stat")
     assert "app/etc/config.php" in changed
     git(first.root, "add", "--all")
