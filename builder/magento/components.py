@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Literal, cast, get_args
 
 from builder.magento.finding import Finding
-from builder.magento.xml import parse_xml
 
 # Magento\Framework\Component\ComponentRegistrar; `setup` is Magento's own setup application.
 Kind = Literal["module", "theme", "language", "library", "setup"]
@@ -101,24 +100,6 @@ def read_components(files: Iterable[tuple[str, bytes]]) -> Components:
                     )
                 )
     return Components(tuple(found.values()), tuple(findings))
-
-
-def theme_parents(themes: Iterable[tuple[Component, bytes]]) -> dict[str, str | None]:
-    """The parent of each theme by its name, e.g. `frontend/Magento/blank`; None without one.
-
-    Args:
-        themes: each theme with the content of the theme.xml in its directory.
-
-    Raises:
-        TreeError: a theme.xml is not well-formed.
-    """
-    parents: dict[str, str | None] = {}
-    for theme, content in themes:
-        root = parse_xml(content, posixpath.join(theme.directory, "theme.xml"))
-        parent = (root.findtext("parent") or "").strip()
-        # A parent is of the theme's own area (Magento\Theme\Model\Theme\Registration).
-        parents[theme.name] = f"{theme.name.split('/')[0]}/{parent}" if parent else None
-    return parents
 
 
 def _read_file(path: str, content: bytes) -> Iterator[Component | Finding]:

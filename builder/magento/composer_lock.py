@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from builder.errors import TreeError
 from builder.magento import php_json
@@ -52,7 +51,6 @@ _PLATFORM = re.compile(
     re.I,
 )
 _BRACES = re.compile(r"\{([^{}]*)\}")
-_SCP_URL = re.compile(r"(?:[^@/]+@)?([^:/@]+):(?!//)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +63,6 @@ class Package:
         type: Composer's type, e.g. `magento2-module`.
         dist_type: `zip`, `path`, …; empty for a package without a dist.
         dist_url: where it is fetched from, or the directory of a `path` dist; may be empty.
-        source_url: the VCS it is fetched from where there is no dist; may be empty.
         reference: the commit (or hash) of dist, else of source; may be empty.
         licences: SPDX expressions as the author wrote them.
         dev: True when only `require-dev` needs it.
@@ -78,7 +75,6 @@ class Package:
     type: str
     dist_type: str
     dist_url: str
-    source_url: str
     reference: str
     licences: tuple[str, ...]
     dev: bool
@@ -157,18 +153,6 @@ class ComposerLock:
             if package.dev is dev and package.dist_type == "path"
             if (folder := _tree_path(package.dist_url))
         }
-
-    def dist_hosts(self) -> tuple[str, ...]:
-        """The hosts that `composer install --no-dev` fetches from, sorted, lower case.
-
-        These are what auth.json may need credentials for.
-        """
-        urls = (
-            package.dist_url if package.dist_type else package.source_url
-            for package in self.packages
-            if not package.dev and package.dist_type != "path"
-        )
-        return tuple(sorted({host for url in urls if (host := _host(url))}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,7 +283,7 @@ def local_inputs(composer_json: bytes) -> tuple[str, ...]:
     """Paths in the tree that `composer install` reads besides composer.json and the lock.
 
     Path and artifact repositories, and patches of cweagans/composer-patches (1 and 2).
-    A patches file names further patches: give its content to `patch_inputs`.
+    A patches file (`patches_files`) names further patches.
 
     Returns:
         Files, directories and globs (`*`, `?`), relative to the root, sorted. A directory
@@ -320,6 +304,21 @@ def local_inputs(composer_json: bytes) -> tuple[str, ...]:
         if entry.get("type") in ("path", "artifact") and isinstance(entry.get("url"), str):
             found += _expand_braces(entry["url"])
     found += _patch_paths(extra.get("patches"))
+    found += patches_files(composer_json)
+    return tuple(sorted({path for item in found if (path := _tree_path(item))}))
+
+
+def patches_files(composer_json: bytes) -> tuple[str, ...]:
+    """Files of the tree that may name patches in turn: give their content to `patch_inputs`.
+
+    They need not exist.
+
+    Raises:
+        TreeError: composer.json is not JSON.
+    """
+    root = php_json.parse_object(composer_json, COMPOSER_JSON)
+    extra = _object(root.get("extra"))
+    found: list[str] = []
     settings = _object(extra.get("composer-patches"))
     for patches_file in (extra.get("patches-file"), settings.get("patches-file")):
         if isinstance(patches_file, str):
@@ -405,7 +404,6 @@ def _package(entry: dict[str, Any], dev: bool) -> Package:
         type=str(entry.get("type", "library")),
         dist_type=str(dist.get("type") or ""),
         dist_url=str(dist.get("url") or ""),
-        source_url=str(source.get("url") or ""),
         reference=str(dist.get("reference") or source.get("reference") or ""),
         licences=tuple(str(item) for item in licences) if isinstance(licences, list) else (),
         dev=dev,
@@ -487,16 +485,6 @@ def _tree_path(path: str) -> str:
         return ""
     normal = posixpath.normpath(path)
     return "" if normal in ("", ".") or normal.split("/")[0] == ".." else normal
-
-
-def _host(url: str) -> str:
-    if "://" in url:
-        try:
-            return urlsplit(url).hostname or ""
-        except ValueError:
-            return ""
-    match = _SCP_URL.match(url)
-    return match[1].lower() if match else ""
 
 
 def _line_in(content: bytes, name: str, needle: bytes) -> str:

@@ -19,6 +19,8 @@ from builder.magento.composer_lock import (
     local_inputs,
     parse_installed,
     parse_lock,
+    patch_inputs,
+    patches_files,
 )
 from builder.magento.config_php import CONFIG_PHP, ConfigPhp, read_config_php
 from builder.magento.encrypted import read_encrypted
@@ -236,7 +238,7 @@ def inspect_shop(project: Project, tree: Tree) -> tuple[Shop, Report]:
         suite=platform.suite,
         has_vendor=has_vendor,
         packages=tuple(package for package in lock.packages if not package.dev),
-        composer_inputs=_composer_inputs(project, paths, composer_json),
+        composer_inputs=_composer_inputs(project, tree, composer_json),
         minify_html=_minifies_html(config),
         kept_paths=lock.autoload_paths(),
     )
@@ -405,10 +407,11 @@ def _check_files(project: Project, tree: Tree) -> Iterator[Finding]:
             )
 
 
-def _composer_inputs(
-    project: Project, paths: frozenset[str], composer_json: bytes
-) -> frozenset[str]:
+def _composer_inputs(project: Project, tree: Tree, composer_json: bytes) -> frozenset[str]:
+    paths = tree.paths()
     patterns = [*local_inputs(composer_json), *project.file.build.composer_inputs]
+    for name in sorted(paths.intersection(patches_files(composer_json))):
+        patterns += patch_inputs(tree.read(name), name)
     return frozenset({"composer.json", "composer.lock", *matching_paths(paths, patterns)})
 
 

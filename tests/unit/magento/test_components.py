@@ -2,8 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from builder.errors import TreeError
-from builder.magento.components import Component, read_components, theme_parents
+from builder.magento.components import Component, read_components
 
 USE = "use Magento\\Framework\\Component\\ComponentRegistrar;\n"
 PATH = "vendor/acme/kit/src/registration.php"
@@ -118,28 +117,3 @@ def test_a_name_given_twice_is_a_finding_as_it_ends_php() -> None:
 @given(st.text("ComponentRegistrar::register(module,'_\"\\__DIR__)/*#;$\n ", max_size=80))
 def test_whatever_the_file_holds_there_is_no_error(source: str) -> None:
     read_components([(PATH, f"<?php {USE}ComponentRegistrar::register({source}".encode())])
-
-
-def theme(name: str) -> Component:
-    return Component("theme", name, "vendor/acme/theme")
-
-
-def test_the_parent_of_a_theme_is_of_its_own_area() -> None:
-    xml = b"<theme><title>Shop</title><parent>Magento/luma</parent></theme>"
-    assert theme_parents(
-        [
-            (theme("frontend/Acme/shop"), xml),
-            (theme("adminhtml/Acme/admin"), xml),
-            (theme("frontend/Acme/bare"), b"<theme><title>Bare</title></theme>"),
-        ]
-    ) == {
-        "frontend/Acme/shop": "frontend/Magento/luma",
-        "adminhtml/Acme/admin": "adminhtml/Magento/luma",
-        "frontend/Acme/bare": None,
-    }
-
-
-def test_a_broken_theme_xml_is_refused_with_its_line() -> None:
-    with pytest.raises(TreeError) as caught:
-        theme_parents([(theme("frontend/Acme/shop"), b"<theme>\n<parent>\n</theme>")])
-    assert caught.value.where == "vendor/acme/theme/theme.xml:3"

@@ -176,19 +176,6 @@ def test_a_lock_of_another_shape_is_refused() -> None:
             parse_lock(b"{}", to_bytes({"packages": packages}))
 
 
-def test_hosts_of_downloads_are_named_once() -> None:
-    urls = ["https://repo.magento.com/a.zip", "https://Repo.Magento.com/b.zip"]
-    packages = [package(f"a/{n}", dist={"type": "zip", "url": url}) for n, url in enumerate(urls)]
-    packages += [
-        package("a/path", dist={"type": "path", "url": "packages/path"}),
-        package("a/git", source={"type": "git", "url": "git@git.acme.example:a/git.git"}),
-        package("a/ssh", source={"type": "git", "url": "ssh://git@ssh.acme.example/a.git"}),
-    ]
-    dev = package("a/dev", dist={"type": "zip", "url": "https://dev.example/x.zip"})
-    lock = parse_lock(b"{}", to_bytes(lock_of(*packages, dev=(dev,))))
-    assert lock.dist_hosts() == ("git.acme.example", "repo.magento.com", "ssh.acme.example")
-
-
 def test_production_code_in_a_folder_named_tests_is_found() -> None:
     lock = parse_lock(
         b"{}",
