@@ -9,7 +9,12 @@ from builder.build.image import last_built
 from builder.cli.output import ReleaseView, output_option, print_json, print_table
 from builder.cli.system import System, open_site, open_system, whoami
 from builder.deploy.prepare import Prepared, prepare_deploy, prepare_rollback
-from builder.deploy.release import abort_release, resume_release, run_release
+from builder.deploy.release import (
+    abort_release,
+    mend_system,
+    resume_release,
+    run_release,
+)
 from builder.deploy.site import Site
 from builder.deploy.state import HostState, audit, read_state
 from builder.deploy.steps import pull_image
@@ -116,6 +121,7 @@ def _execute(site: Site, prepared: Prepared, accept_window: bool) -> None:
 @click.option(
     "--current-secrets", is_flag=True, help="Take today's secrets, not those it had then."
 )
+@click.option("--force", is_flag=True, help="Although the database has become another since.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
 @output_option
 @click.pass_obj
@@ -124,6 +130,7 @@ def rollback(
     environment: str,
     release: int | None,
     current_secrets: bool,
+    force: bool,
     dry_run: bool,
     output: str,
 ) -> None:
@@ -143,6 +150,7 @@ def rollback(
             datetime.now(UTC),
             whoami(),
             current_secrets=current_secrets,
+            force=force,
         )
         if not dry_run:
             _execute(site, prepared, accept_window=False)
@@ -176,7 +184,7 @@ def resume(path: Path, environment: str, back: bool) -> None:
     with ReleaseView() as view, open_site(system, view) as (site, state):
         recorded = state.unfinished
         if recorded is None:
-            view.step("no release was left half-way")
+            mend_system(site, state)
         elif back:
             abort_release(site, recorded)
         else:

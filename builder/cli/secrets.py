@@ -6,16 +6,13 @@ from pathlib import Path
 
 import click
 
-from builder.cli.output import output_option, print_json, print_table
-from builder.cli.settings import read_settings
-from builder.errors import ProjectFileError, SecretError
-from builder.process import run
-from builder.project.environments import DEVELOPMENT, load_environment
-from builder.project.loading import load_project
+from builder.cli.output import ReleaseView, output_option, print_json, print_table
+from builder.cli.system import open_secrets, open_site, open_system, whoami
+from builder.deploy.rotation import rotate_secrets
+from builder.errors import SecretError
 from builder.project.yaml_file import KeyPath
 from builder.secrets.changes import (
     Change,
-    EnvironmentSecrets,
     check_secrets,
     deliver_secrets,
     list_secrets,
@@ -24,36 +21,10 @@ from builder.secrets.changes import (
 )
 from builder.secrets.delivery import WWW_DATA, DeliveryFolder
 from builder.secrets.files import Owner
-from builder.secrets.sources import open_source, without_line_end
+from builder.secrets.sources import without_line_end
 from builder.secrets.value import SecretValue
 
 MOUNT_POINT = "/run/secrets"
-
-
-def open_secrets(path: Path, environment_name: str) -> EnvironmentSecrets:
-    """The secrets of an environment of the project at `path`.
-
-    Raises:
-        ProjectFileError: the project or the environment is not right, or has no source.
-    """
-    settings = read_settings()
-    project = load_project(path)
-    environment = load_environment(project.root, environment_name)
-    if environment_name == DEVELOPMENT:
-        raise ProjectFileError(
-            "`kiln dev up` gives the development system its secrets, and takes new ones over",
-            where=environment.where(),
-            hint="change the value in its source, then run `kiln dev up`",
-        )
-    if environment.file.secrets is None:
-        raise ProjectFileError(
-            f"{environment_name} is abstract: it has no secrets of its own",
-            where=environment.where(),
-            hint="name an environment that extends it",
-        )
-    record = settings.tree_state(project) / environment_name / "secrets.json"
-    source = open_source(environment.file.secrets, project.root, settings.env, run)
-    return EnvironmentSecrets(environment, source, record)
 
 
 @click.group()
@@ -214,10 +185,21 @@ def deliver(
 @click.argument("name")
 @click.option("--from-stdin", is_flag=True, help="The new value is on standard input.")
 @click.option("--generate", is_flag=True, help="Make a value; a crypt key is added to the others.")
+@click.option(
+    "--database-has-both",
+    is_flag=True,
+    help="The database takes the old and the new password already.",
+)
 @output_option
 @click.pass_obj
 def rotate(
-    path: Path, environment: str, name: str, from_stdin: bool, generate: bool, output: str
+    path: Path,
+    environment: str,
+    name: str,
+    from_stdin: bool,
+    generate: bool,
+    database_has_both: bool,
+    output: str,
 ) -> None:
     """Give the secret NAME of ENVIRONMENT a new value, and deliver it.
 
@@ -228,7 +210,16 @@ def rotate(
         raise click.UsageError("--from-stdin and --generate exclude each other")
     opened = open_secrets(path, environment)
     new = _read_value() if from_stdin else None
-    _print_change(rotate_secret(opened, name, _now(), new=new, generate=generate), output)
+    if opened.environment.file.deploy is None:
+        _print_change(rotate_secret(opened, name, _now(), new=new, generate=generate), output)
+        return
+    system = open_system(path, environment)
+    with ReleaseView() as view, open_site(system, view) as (site, state):
+        change = rotate_secret(opened, name, _now(), new=new, generate=generate)
+        if state.current is not None:
+            view.step(f"bring {name} to release {state.current.number}")
+            rotate_secrets(site, state, whoami(), database_has_both=database_has_both)
+    _print_change(change, output)
 
 
 @secrets.command()

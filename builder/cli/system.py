@@ -14,12 +14,11 @@ from docker.models.containers import Container
 
 from builder.cli.build import resolve_base
 from builder.cli.output import BuildView, ReleaseView
-from builder.cli.secrets import open_secrets
 from builder.cli.settings import Settings, read_settings
 from builder.deploy.engine import Engine, connect, run_in, stack_containers
 from builder.deploy.hooks import Hooks
 from builder.deploy.keeper import HostFile, Keeper, LeaseHolder
-from builder.deploy.lease import hold_lease
+from builder.deploy.lease import hold_lease, this_process
 from builder.deploy.proxy import Proxy
 from builder.deploy.service_images import AUTO, provide_service_images
 from builder.deploy.services import PROXY_FOLDER, find_keeper, start_keeper
@@ -30,10 +29,11 @@ from builder.magento.shop import inspect_platform, require_lock
 from builder.plan.development import reported_database
 from builder.plan.stack import Stack, plan_stack
 from builder.process import Completed, run
-from builder.project.environments import Environment, load_environment
+from builder.project.environments import DEVELOPMENT, Environment, load_environment
 from builder.project.loading import Project, load_project
 from builder.render.templates import template_folder
-from builder.secrets.changes import wanted_values
+from builder.secrets.changes import EnvironmentSecrets, wanted_values
+from builder.secrets.sources import open_source
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,32 @@ def open_system(path: Path, name: str) -> System:
     return System(settings, project, environment, stack, engine, path)
 
 
+def open_secrets(path: Path, environment_name: str) -> EnvironmentSecrets:
+    """The secrets of an environment of the project at `path`.
+
+    Raises:
+        ProjectFileError: the project or the environment is not right, or has no source.
+    """
+    settings = read_settings()
+    project = load_project(path)
+    environment = load_environment(project.root, environment_name)
+    if environment_name == DEVELOPMENT:
+        raise ProjectFileError(
+            "`kiln dev up` gives the development system its secrets, and takes new ones over",
+            where=environment.where(),
+            hint="change the value in its source, then run `kiln dev up`",
+        )
+    if environment.file.secrets is None:
+        raise ProjectFileError(
+            f"{environment_name} is abstract: it has no secrets of its own",
+            where=environment.where(),
+            hint="name an environment that extends it",
+        )
+    record = settings.tree_state(project) / environment_name / "secrets.json"
+    source = open_source(environment.file.secrets, project.root, settings.env, run)
+    return EnvironmentSecrets(environment, source, record)
+
+
 def whoami() -> str:
     """Who changes a system: user@host."""
     return f"{getpass.getuser()}@{socket.gethostname()}"
@@ -94,6 +120,7 @@ def open_site(system: System, view: ReleaseView) -> Iterator[tuple[Site, HostSta
         owner=f"{whoami()}, process {os.getpid()}",
         command=" ".join(["kiln", *sys.argv[1:]]),
         since=datetime.now(UTC).isoformat(timespec="seconds"),
+        process=this_process(),
     )
     with hold_lease(keeper, holder) as lease:
         # Again, now that nobody else changes it.

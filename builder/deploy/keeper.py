@@ -14,7 +14,7 @@ from typing import Any
 
 import docker.errors
 from docker.models.containers import Container
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from builder.deploy.engine import engine_errors, explain_refusal, run_in
 from builder.errors import EngineError, LockedError
@@ -41,6 +41,9 @@ class LeaseHolder(BaseModel):
         owner: user@host and process.
         command: e.g. `kiln deploy production`.
         since: ISO 8601.
+        process: names that very process on its machine, for as long as this is up: builder/deploy/
+            lease.py.
+        token: of the lease.
     """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
@@ -48,6 +51,8 @@ class LeaseHolder(BaseModel):
     owner: str
     command: str
     since: str
+    process: str
+    token: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +73,7 @@ class Keeper:
         Raises:
             LockedError: another has it; the message says who.
         """
-        done = self._state("acquire", str(seconds), who.model_dump_json())
+        done = self._state("acquire", str(seconds), who.model_dump_json(exclude={"token"}))
         if done.returncode == _HELD:
             raise locked(self.stack, parse_lease(done.stdout))
         return int(done.stdout)
@@ -85,9 +90,13 @@ class Keeper:
         """Give the lease back; no error if it is lost already."""
         run_in(self.container, "kiln-state", "release", str(token))
 
-    def break_lease(self) -> None:
-        """Take the lease away from whoever has it; what that one does next is refused."""
-        self._state("break")
+    def break_lease(self, token: int) -> None:
+        """Take a lease away from who has it; what that one does next is refused.
+
+        Args:
+            token: of the lease that is meant: another that was taken meanwhile stays.
+        """
+        self._state("break", str(token))
 
     def holder(self) -> LeaseHolder | None:
         """Who has the lease; None where nobody does."""
@@ -178,8 +187,9 @@ def parse_lease(text: str) -> LeaseHolder | None:
     """Who, of a lease file's two lines; None where there is none."""
     lines = text.strip().splitlines()
     try:
-        return LeaseHolder.model_validate_json(lines[1])
-    except (IndexError, ValidationError):
+        holder = LeaseHolder.model_validate_json(lines[1])
+        return holder.model_copy(update={"token": int(lines[0].split()[0])})
+    except (IndexError, ValueError):
         return None
 
 

@@ -2,25 +2,25 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from builder.deploy.engine import stack_containers, stop_containers
-from builder.deploy.image_files import ImageLabels, read_files, read_labels
+from builder.deploy.image_files import read_files, read_labels
 from builder.deploy.keeper import SECRETS, HostFile
 from builder.deploy.services import proxy_differs, services_differ, services_run
 from builder.deploy.site import Site
 from builder.deploy.state import RELEASES, HostState
-from builder.deploy.steps import deliver_secrets, run_role
+from builder.deploy.steps import deliver_secrets, pull_image, run_role
 from builder.errors import RefusedError, ReleaseError
-from builder.magento.config_php import CONFIG_PHP, ConfigPhp, read_config_php
-from builder.magento.delivery import Delivery, plan_delivery
+from builder.magento.delivery import plan_delivery
+from builder.magento.release_files import RELEASE_FILES, ReleaseFiles, read_release_files
 from builder.magento.services import cache_prefix
 from builder.magento.versions import load_versions
+from builder.plan.migration import Migration, judge_migration, reverse_obstacle
 from builder.plan.release import (
     DeployPlan,
-    MigrationKind,
+    PullImage,
     Release,
     Wish,
     free_slot,
@@ -82,7 +82,14 @@ def prepare_deploy(
     """
     labels = read_labels(site.engine, image)
     number = state.next_number
-    delivery = _plan_delivery(site, environment, image, labels, number)
+    facts = read_facts(site, image)
+    delivery = plan_delivery(
+        environment,
+        load_versions().magento_version(labels.edition, labels.version),  # type: ignore[arg-type]
+        release=str(number),
+        config=facts.config,
+        cache_types=facts.cache_types,
+    )
     env_php = render_env_php(delivery)
     values = site.wanted_secrets()
     deploy = site.stack.deploy
@@ -97,11 +104,14 @@ def prepare_deploy(
         config_hash=config_hash(env_php, environment.name, number),
         variables=dict(delivery.variables),
         secrets={name: value.version for name, value in sorted(values.items())},
+        schema_image=image,
         created=now,
         by=by,
     )
-    migration, needs_import, reasons = _judge(site, state, release, env_php)
-    return Prepared(_plan(site, state, release, migration, needs_import, reasons, None), env_php)
+    migration = _judge(site, state, release, facts, env_php)
+    if migration.kind == "none" and state.current is not None:
+        release = release.model_copy(update={"schema_image": state.current.schema_image})
+    return Prepared(_plan(site, state, release, migration, None), env_php)
 
 
 def prepare_rollback(
@@ -112,14 +122,32 @@ def prepare_rollback(
     by: str,
     *,
     current_secrets: bool,
+    force: bool,
 ) -> Prepared:
     """Plan the way back to an earlier release: its image, configuration and secrets.
 
     Only the prefix of its caches is another: what it cached then may not be true any more.
 
+    Args:
+        site: the stack on its host.
+        state: what is recorded there.
+        target: the earlier release; its image is on the host.
+        now: the time to record.
+        by: user and host.
+        current_secrets: take today's secrets instead.
+        force: go back although the database has become another.
+
     Raises:
-        RefusedError: what it needs is not on the host any more.
+        RefusedError: the database has become another, or what it needs is not on the host.
     """
+    obstacles = _obstacles(site, state, target)
+    if obstacles and not force:
+        raise RefusedError(
+            f"release {target.number} cannot serve what the database has become since",
+            where=site.stack.name,
+            details=obstacles,
+            hint="restore the backup of that time, then give --force; or go forward",
+        )
     number = state.next_number
     kept = site.keeper.read(f"{RELEASES}/{target.number}/env.php")
     if kept is None:
@@ -140,14 +168,24 @@ def prepare_rollback(
             "rolled_back_to": target.number,
             "created": now,
             "by": by,
+            "schema_image": state.current.schema_image if state.current else target.image,
             "secrets": {name: value.version for name, value in sorted(values.items())}
             if current_secrets
             else target.secrets,
         }
     )
-    reasons = (f"a rollback to release {target.number} changes nothing in the database",)
+    migration = Migration(
+        "none", False, (f"a rollback to release {target.number} leaves the database as it is",)
+    )
     secrets_of = None if current_secrets else target.number
-    return Prepared(_plan(site, state, release, "none", False, reasons, secrets_of), env_php)
+    return Prepared(_plan(site, state, release, migration, secrets_of), env_php)
+
+
+def _obstacles(site: Site, state: HostState, target: Release) -> tuple[str, ...]:
+    if state.current is None or state.current.image == target.image:
+        return ()
+    pull_image(site, PullImage(image=state.current.image))
+    return reverse_obstacle(read_facts(site, state.current.image), read_facts(site, target.image))
 
 
 def config_hash(env_php: str, environment: str, number: int) -> str:
@@ -160,9 +198,7 @@ def _plan(
     site: Site,
     state: HostState,
     release: Release,
-    migration: MigrationKind,
-    needs_import: bool,
-    reasons: tuple[str, ...],
+    migration: Migration,
     secrets_of: int | None,
 ) -> DeployPlan:
     deploy = site.stack.deploy
@@ -174,9 +210,9 @@ def _plan(
             previous=state.current,
             old=state.rollback_targets,
             assets=last.assets if last else {},
-            migration=migration,
-            needs_import=needs_import,
-            reasons=reasons,
+            migration=migration.kind,
+            needs_import=migration.needs_import,
+            reasons=(*migration.reasons, *migration.notes),
             secrets_of=secrets_of,
             services_differ=services_differ(site, state),
             proxy_differs=proxy_differs(site),
@@ -188,36 +224,38 @@ def _plan(
     )
 
 
-def _plan_delivery(
-    site: Site, environment: Environment, image: str, labels: ImageLabels, number: int
-) -> Delivery:
-    files = read_files(site.engine, image, ["-path", f"./{CONFIG_PHP}"])
-    return plan_delivery(
-        environment,
-        load_versions().magento_version(labels.edition, labels.version),  # type: ignore[arg-type]
-        release=str(number),
-        config=_config(files),
-    )
+def read_facts(site: Site, image: str) -> ReleaseFiles:
+    """What the files of an image say of its database; the image is on the host."""
+    expression = ["("]
+    for pattern in RELEASE_FILES:
+        expression += ["-path", pattern, "-o"]
+    return read_release_files(read_files(site.engine, image, [*expression[:-1], ")"]))
 
 
-def _config(files: Mapping[str, bytes]) -> ConfigPhp | None:
-    content = files.get(CONFIG_PHP)
-    return None if content is None else read_config_php(content)
+def _pull_facts(site: Site, image: str) -> ReleaseFiles:
+    pull_image(site, PullImage(image=image))
+    return read_facts(site, image)
 
 
 def _judge(
-    site: Site, state: HostState, release: Release, env_php: str
-) -> tuple[MigrationKind, bool, tuple[str, ...]]:
+    site: Site, state: HostState, release: Release, new: ReleaseFiles, env_php: str
+) -> Migration:
     if "database" in site.stack.services and not services_run(site):
-        return "install", False, ("the database does not run yet: it is set up if it is empty",)
+        return Migration(
+            "install", False, ("the database does not run yet: if it is empty, it is set up",)
+        )
     status = ask_database(site, release, env_php)
     if status.tables == 0 or status.installing:
-        return "install", False, ("the database is empty",)
-    if status.database == 2:
-        return "additive", True, ("setup:db:status: the database is not up to date",)
-    if status.configuration == 2:
-        return "none", True, ("app:config:status: the configuration must be imported",)
-    return "none", False, ("the database and its configuration are up to date",)
+        return Migration("install", False, ("nothing is installed in the database yet",))
+    codes = (status.database or 0, status.configuration or 0)
+    if state.current is None:
+        return judge_migration(None, new, *codes)
+    # After a rollback the tables are those of a newer release than the one that serves.
+    judged = [
+        judge_migration(_pull_facts(site, image), new, *codes)
+        for image in dict.fromkeys((state.current.image, state.current.schema_image))
+    ]
+    return next((one for one in judged if one.kind == "destructive"), judged[0])
 
 
 def ask_database(site: Site, release: Release, env_php: str) -> DatabaseStatus:

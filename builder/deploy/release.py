@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable
 
+from builder.deploy.keeper import SECRETS
+from builder.deploy.services import services_run, start_services
 from builder.deploy.site import Site
-from builder.deploy.state import Event, Recorded, audit, note, save_plan
-from builder.deploy.steps import do_step
+from builder.deploy.state import Event, HostState, Recorded, audit, note, save_plan
+from builder.deploy.steps import deliver_secrets, do_step
 from builder.errors import (
     DiskFullError,
     EngineError,
@@ -14,7 +16,16 @@ from builder.errors import (
     UnfinishedError,
 )
 from builder.plan.describe import describe_step
-from builder.plan.release import DeployPlan, Step, plan_undo
+from builder.plan.release import (
+    BootWeb,
+    DeployPlan,
+    KeepAssets,
+    SetMaintenance,
+    StartWorkers,
+    Step,
+    Swap,
+    plan_undo,
+)
 
 
 def run_release(site: Site, plan: DeployPlan, env_php: str) -> None:
@@ -41,6 +52,39 @@ def resume_release(site: Site, recorded: Recorded) -> None:
         return
     done = len(recorded.finished_steps)
     _go_forward(site, plan, plan.steps[done:], recorded.begun)
+
+
+def mend_system(site: Site, state: HostState) -> None:
+    """Start again what does not run of what is recorded, e.g. after the host was started anew.
+
+    Raises:
+        ReleaseError, EngineError: something does not come up.
+    """
+    current = state.current
+    if not services_run(site):
+        site.watcher.step("start the proxy and services")
+        start_services(site)
+    if current is None:
+        return
+    if not site.keeper.list(f"{SECRETS}/{current.number}"):
+        # A folder on tmpfs does not outlive the host's restart.
+        site.watcher.step(f"deliver the secrets of release {current.number} again")
+        deliver_secrets(site, str(current.number), site.wanted_secrets())
+    plan = state.releases[current.number].plan
+    steps: tuple[Step, ...] = (
+        BootWeb(release=current.number, slot=current.slot),
+        StartWorkers(release=current.number),
+        *(
+            KeepAssets(release=one.number, place=place, versions=plan.versions)
+            for place, one in plan.assets.items()
+        ),
+        Swap(release=current.number, slot=current.slot, versions=plan.versions),
+        SetMaintenance(on=False),
+    )
+    for step in steps:
+        site.lease.check()
+        site.watcher.step(describe_step(step))
+        do_step(site, plan, step)
 
 
 def abort_release(site: Site, recorded: Recorded) -> None:

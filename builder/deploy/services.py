@@ -28,7 +28,7 @@ from builder.render.proxy import first_maps, render_proxy_files
 
 PROXY_FOLDER = f"{STATE}/proxy"
 SERVICES_TEXT = f"{STATE}/services.yaml"
-_SERVICE_SECRETS = "services"
+SERVICE_SECRETS = "services"
 _WWW_DATA = 33
 _MEMORY_KINDS = ("tmpfs", "ramfs")
 _SECONDS = 300.0
@@ -76,14 +76,7 @@ def start_services(site: Site) -> None:
     """
     token = site.lease.token
     _put_proxy_files(site)
-    if site.stack.service_secrets:
-        values = site.wanted_secrets()
-        files = {
-            name: HostFile(values[name].value.reveal(), 0o400, _WWW_DATA, _WWW_DATA)
-            for name in site.stack.service_secrets
-        }
-        folder = HostFile(b"", 0o500, _WWW_DATA, _WWW_DATA)
-        site.keeper.install(token, f"{SECRETS}/{_SERVICE_SECRETS}", files, folder)
+    deliver_service_secrets(site)
     _create_media(site.engine, site.stack)
     text = services_text(site.stack, site.images, site.database_version)
     run_compose(site.engine, site.stack.name, text, "up", "--detach")
@@ -96,6 +89,31 @@ def start_services(site: Site) -> None:
             "services.yaml": HostFile(text.encode()),
         },
     )
+
+
+def deliver_service_secrets(site: Site) -> None:
+    """Write what the services read to their folder."""
+    values = site.wanted_secrets() if site.stack.service_secrets else {}
+    files = {
+        name: HostFile(values[name].value.reveal(), 0o400, _WWW_DATA, _WWW_DATA)
+        for name in site.stack.service_secrets
+    }
+    folder = HostFile(b"", 0o500, _WWW_DATA, _WWW_DATA)
+    site.keeper.install(site.lease.token, f"{SECRETS}/{SERVICE_SECRETS}", files, folder)
+
+
+def service_container(site: Site, service: str) -> Container:
+    """The container of a service that Kiln runs.
+
+    Raises:
+        EngineError: it is not there.
+    """
+    found = stack_containers(site.engine, site.stack.name, role=service)
+    if not found:
+        raise EngineError(
+            f"there is no {service}", where=site.stack.name, hint="`kiln resume` starts it"
+        )
+    return found[0]
 
 
 def configure_proxy(site: Site) -> None:
@@ -134,7 +152,7 @@ def proxy_differs(site: Site) -> bool:
 
 def services_text(stack: Stack, images: Mapping[str, str], database_version: str | None) -> str:
     """The compose file of the services."""
-    folder = f"{stack.deploy.secrets}/{stack.name}/{_SERVICE_SECRETS}"
+    folder = f"{stack.deploy.secrets}/{stack.name}/{SERVICE_SECRETS}"
     return render_services(stack, images, folder, database_version)
 
 

@@ -29,6 +29,8 @@ class Release(_Model):
         config_hash: SHA-256 of its env.php, hex.
         variables: environment variables; no secrets.
         secrets: the version of each secret, by name.
+        schema_image: the image whose migration the database has had last; other than `image` after
+            a rollback, since Kiln never migrates back.
         rolled_back_to: the number of the release whose image and configuration it has.
         created: when it was planned.
         by: user and host.
@@ -44,6 +46,7 @@ class Release(_Model):
     config_hash: str
     variables: dict[str, str]
     secrets: dict[str, str]
+    schema_image: str
     rolled_back_to: int | None = None
     created: datetime
     by: str
@@ -254,6 +257,11 @@ class DeployPlan(_Model):
     migration: MigrationKind
     reasons: tuple[str, ...]
     steps: tuple[Step, ...]
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Which backend has the static files of which content version, once it has ended."""
+        return map_versions((self.release,), self.assets)
 
     @property
     def needs_window(self) -> bool:

@@ -1,0 +1,122 @@
+"""Secrets of a system that runs: given other values without a new release."""
+
+import time
+from collections.abc import Mapping
+
+from builder.deploy.engine import run_in
+from builder.deploy.keeper import SECRETS
+from builder.deploy.services import SERVICE_SECRETS, deliver_service_secrets, service_container
+from builder.deploy.site import Site
+from builder.deploy.state import HostState, audit, save_release
+from builder.deploy.steps import deliver_secrets, load_release
+from builder.errors import RefusedError, ReleaseError
+from builder.secrets.delivery import VersionedValue
+
+# MariaDB lets one user have two passwords at once: while the new one spreads, both are right. The
+# values come from files and go through a pipe, so that they are in no command line.
+_PASSWORDS = r"""
+set -eu
+as_sql() { sed "s/[\\']/\\\\&/g" "/run/secrets/$1"; }
+way() { printf "mysql_native_password USING PASSWORD('%s')" "$(as_sql "$1")"; }
+{
+    printf "ALTER USER '%s'@'%%' IDENTIFIED VIA %s" "$MARIADB_USER" "$(way "$1")"
+    [ $# -eq 1 ] || printf " OR %s" "$(way "$2")"
+    echo ";"
+} | mariadb
+"""
+# PHP reads secrets at the beginning of a request and may connect a little later.
+_SPREAD_SECONDS = 5.0
+
+
+def changed_secrets(site: Site, state: HostState) -> dict[str, VersionedValue]:
+    """Secrets whose value in the source is another than the one that the live release reads."""
+    if state.current is None:
+        return {}
+    release = load_release(site, state.current.number)
+    return {
+        name: value
+        for name, value in site.wanted_secrets().items()
+        if release.secrets.get(name) not in (None, value.version)
+    }
+
+
+def rotate_secrets(
+    site: Site, state: HostState, by: str, *, database_has_both: bool
+) -> dict[str, str]:
+    """Bring the live release's secrets up to the source; running containers see them at once.
+
+    The password of a database that Kiln runs is changed in the database as well, with both
+    passwords right meanwhile. For one that runs elsewhere, see that it takes both before.
+
+    Args:
+        site: the stack on its host.
+        state: what is recorded there.
+        by: user and host.
+        database_has_both: the database takes both passwords; leave it alone.
+
+    Returns:
+        The new version of each that has changed; empty where nothing has.
+
+    Raises:
+        RefusedError: nothing is deployed, or the database's password is not Kiln's to change.
+        ReleaseError: the database refuses.
+    """
+    if state.current is None:
+        raise RefusedError(
+            "nothing is deployed yet", where=site.stack.name, hint="`kiln deploy` takes them"
+        )
+    changed = changed_secrets(site, state)
+    if not changed:
+        return {}
+    number = str(state.current.number)
+    database = site.stack.database
+    if database is not None and database[2] in changed and not database_has_both:
+        _rotate_database(site, number, database[2], changed)
+    else:
+        deliver_secrets(site, number, changed)
+    deliver_service_secrets(site)
+    release = load_release(site, state.current.number)
+    versions = {name: value.version for name, value in changed.items()}
+    release = release.model_copy(update={"secrets": {**release.secrets, **versions}})
+    save_release(site.keeper, site.lease.token, release)
+    audit(
+        site.keeper,
+        site.lease.token,
+        what="rotate",
+        secrets=versions,
+        release=release.number,
+        by=by,
+    )
+    return versions
+
+
+def _rotate_database(
+    site: Site, number: str, name: str, changed: Mapping[str, VersionedValue]
+) -> None:
+    if site.images["database"] == site.stack.services.get("database"):
+        raise RefusedError(
+            "Kiln changes passwords in databases of its own images alone",
+            where=f"deploy.services.database of {site.stack.environment}",
+            hint="let the user have both passwords (ALTER USER ... OR ...), then add "
+            "--database-has-both",
+        )
+    following = f"{name}.next"
+    deliver_secrets(site, SERVICE_SECRETS, {following: changed[name]})
+    _set_passwords(site, name, following)
+    deliver_secrets(site, number, changed)
+    time.sleep(_SPREAD_SECONDS)
+    deliver_service_secrets(site)
+    _set_passwords(site, name)
+    site.keeper.remove(site.lease.token, f"{SECRETS}/{SERVICE_SECRETS}/{following}")
+
+
+def _set_passwords(site: Site, *names: str) -> None:
+    container = service_container(site, "database")
+    done = run_in(container, "sh", "-c", _PASSWORDS, "sh", *names)
+    if done.returncode != 0:
+        raise ReleaseError(
+            "the database does not take another password",
+            where=str(container.name),
+            details=tuple(done.stderr.strip().splitlines()[-5:]),
+            hint="the old one is right still; `kiln secrets rotate` again goes on",
+        )

@@ -1,0 +1,200 @@
+"""Whatever dies in the middle of a release: afterwards one release serves, and nothing is left."""
+
+import json
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Ended
+from tests.e2e.systems import Images, System
+from tests.load.count import count_writes
+from tests.load.process import start_load
+
+# Kills the kiln that runs it: once at each moment that the file does not name yet.
+KILL = """#!/bin/sh
+moment=$(basename "$0") number=$(sed 's/"step".*//; s/.*"release": *\\([0-9]*\\).*/\\1/')
+grep -qx "$moment $number" {seen} 2> /dev/null && exit 0
+echo "$moment $number" >> {seen}
+kill -9 $PPID
+"""
+# All that a plan can hold on the way forward, with an old release.
+STEPS = (
+    *("pull", "deliver", "boot", "warm", "swap", "watch", "keep-assets", "drain"),
+    *("stop-workers", "start-workers", "stop-web", "record", "prune"),
+)
+
+
+@pytest.fixture
+def killer(system: System, tmp_path: Path) -> Iterator[Path]:
+    """Hooks that kill kiln before and after each step; the file with the moments so far."""
+    seen, folder = tmp_path / "seen", system.tree / "hooks"
+    folder.mkdir(exist_ok=True)
+    for step in (*STEPS, "remove"):
+        for moment in ("before", "after"):
+            hook = folder / f"{moment}-{step}"
+            hook.write_text(KILL.format(seen=seen))
+            hook.chmod(0o755)
+    yield seen
+    for hook in folder.iterdir():
+        hook.unlink()
+
+
+def resume_to_the_end(system: System, first: Ended) -> list[Ended]:
+    """Run `kiln resume` until it is not killed any more."""
+    ended = [first]
+    while ended[-1].code == -signal.SIGKILL:
+        assert len(ended) < 80, ended
+        ended.append(system("resume", system.name))
+    return ended
+
+
+def assert_settled(system: System, image: str) -> None:
+    """One release serves, and nothing else is there but what belongs to a settled system."""
+    current = system.current
+    release = json.loads(
+        (system.state_folder / "releases" / str(current) / "release.json").read_text()
+    )
+    assert release["image"] == image
+    assert system.names(role="web") == [f"r{current}-web-1", f"r{current}-web-2"]
+    assert system.names(role="cron") == [f"r{current}-cron"]
+    assert system.names(role="job") == []
+    assert not (system.state_folder / "lease").exists()
+    assert list((system.state_folder / "incoming").iterdir()) == []
+    assert system.get().status_code == 200
+    again = system("resume", system.name)
+    assert again.code == 0, again.err
+
+
+def journal(system: System, number: int) -> list[dict[str, Any]]:
+    lines = (system.state_folder / "releases" / str(number) / "journal.jsonl").read_text()
+    return [json.loads(line) for line in lines.splitlines()]
+
+
+def test_a_kiln_killed_before_and_after_every_step_loses_no_request(
+    system: System, images: Images, killer: Path
+) -> None:
+    number = max(map(int, (one.name for one in (system.state_folder / "releases").iterdir()))) + 1
+    with start_load(system.load(rate=30)) as load:
+        load.wait_done(50)
+        ended = resume_to_the_end(system, system.deploy(images.second))
+        load.wait_done(load.progress.done + 50)
+        result = load.stop()
+    assert ended[-1].code == 0, ended[-1].err
+    moments = killer.read_text().split("\n")
+    assert {f"{moment}-{step} {number}" for step in STEPS for moment in ("before", "after")} <= set(
+        moments
+    )
+    assert_settled(system, images.second)
+    assert result.figures().failed == 0, result.summary()
+    assert count_writes(system.sql, result).is_exact
+
+
+def test_a_kiln_killed_on_the_way_back_loses_no_request(
+    system: System, images: Images, killer: Path
+) -> None:
+    before = system.current
+    image = json.loads(
+        (system.state_folder / "releases" / str(before) / "release.json").read_text()
+    )["image"]
+    with start_load(system.load(rate=30)) as load:
+        load.wait_done(50)
+        ended = resume_to_the_end(system, system.deploy(images.failing))
+        load.wait_done(load.progress.done + 50)
+        result = load.stop()
+    assert ended[-1].code in (0, 21), ended[-1].err
+    assert system.current == before
+    assert_settled(system, image)
+    assert result.figures().failed == 0, result.summary()
+
+
+@pytest.mark.parametrize("seconds", [1.0, 4.0, 9.0])
+def test_a_kiln_killed_at_any_time_can_be_gone_on_with(
+    system: System, images: Images, seconds: float
+) -> None:
+    process = system.start("deploy", system.name, images.first)
+    time.sleep(seconds)
+    process.kill()
+    process.wait()
+    ended = system.deploy(images.second)
+    assert ended.code == 0, ended.err
+    assert_settled(system, images.second)
+
+
+def test_ctrl_c_before_the_swap_leaves_the_old_release(system: System, images: Images) -> None:
+    before = system.current
+    other = images.first if "second release" in system.get().text else images.second
+    process = system.start("deploy", system.name, other)
+    number = _wait_for_step(system, "boot")
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=300)
+    assert process.returncode == 130, err
+    assert journal(system, number)[-1]["event"] == "undone"
+    assert system.current == before
+    assert system.names(release=str(number)) == []
+
+
+def test_a_new_container_that_is_killed_ends_the_release(system: System, images: Images) -> None:
+    before = system.current
+    process = system.start("deploy", system.name, images.second)
+    number = _wait_for_step(system, "boot")
+    until = time.monotonic() + 60
+    while not (
+        webs := [
+            one
+            for one in system.containers(release=str(number), role="web")
+            if one.status == "running"
+        ]
+    ):
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    webs[0].kill()
+    _, err = process.communicate(timeout=300)
+    assert process.returncode == 21, err
+    assert system.current == before
+    assert system.get().status_code == 200
+
+
+def test_an_old_container_that_is_killed_does_not_hold_a_release_up(
+    system: System, images: Images
+) -> None:
+    before = system.current
+    process = system.start("deploy", system.name, images.second)
+    _wait_for_step(system, "boot")
+    system.containers(release=str(before), role="web")[0].kill()
+    _, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    assert_settled(system, images.second)
+
+
+def test_a_proxy_that_is_killed_comes_back_to_the_live_release(
+    system: System, images: Images
+) -> None:
+    page = system.get().text
+    (proxy,) = system.containers(role="proxy")
+    proxy.kill()
+    ended = system("resume", system.name)
+    assert ended.code == 0, ended.err
+    assert system.get().text == page
+    ended = system.deploy(images.first)
+    assert ended.code == 0, ended.err
+    assert_settled(system, images.first)
+
+
+def _wait_for_step(system: System, step: str) -> int:
+    """Wait until the newest release has begun a step; its number."""
+    until = time.monotonic() + 180
+    while time.monotonic() < until:
+        newest = max(int(one.name) for one in (system.state_folder / "releases").glob("[0-9]*"))
+        try:
+            lines = journal(system, newest)
+        except (FileNotFoundError, ValueError):
+            lines = []
+        begun = [line["step"]["do"] for line in lines if line["event"] == "begin"]
+        if step in begun and not any(line["event"] in ("done", "undone") for line in lines):
+            return newest
+        time.sleep(0.1)
+    raise AssertionError(f"{step} was never begun")
