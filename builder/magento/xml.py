@@ -10,11 +10,25 @@ from defusedxml import DefusedXmlException
 from builder.errors import TreeError
 
 
+def parse_xml(content: bytes, where: str) -> Element:
+    """Parse an XML file.
+
+    Args:
+        content: the file's content.
+        where: the file's path for messages.
+
+    Raises:
+        TreeError: not well-formed, or with entities or external references of its own.
+    """
+    root, _ = parse_xml_lines(content, where)
+    return root
+
+
 def parse_xml_lines(content: bytes, where: str) -> tuple[Element, Mapping[Element, int]]:
     """Parse an XML file, and say in which line, from 1, each element begins.
 
     Raises:
-        TreeError: not well-formed, or with entities or external references of its own.
+        TreeError: as `parse_xml`.
     """
     builder = _LineBuilder()
     parser = defusedxml.ElementTree.DefusedXMLParser(target=builder)

@@ -14,22 +14,22 @@ def test_each_element_has_the_line_in_which_it_begins() -> None:
 
 
 def test_blanks_around_a_cdata_section_are_no_part_of_the_text() -> None:
-    root, _ = parse_xml_lines(b"<a><b>\n  <![CDATA[\n x <y>\n]]>\n</b><c> d </c></a>", "a.xml")
+    root = parse_xml(b"<a><b>\n  <![CDATA[\n x <y>\n]]>\n</b><c> d </c></a>", "a.xml")
     assert [element.text for element in root] == ["\n x <y>\n", " d "]
 
 
 def test_text_beside_a_cdata_section_stays() -> None:
-    assert parse_xml_lines(b"<a>x <![CDATA[ y ]]></a>", "a.xml")[0].text == "x  y "
+    assert parse_xml(b"<a>x <![CDATA[ y ]]></a>", "a.xml").text == "x  y "
 
 
 def test_a_bomb_is_refused() -> None:
     bomb = b'<!DOCTYPE a [\n<!ENTITY b "bbbb">\n<!ENTITY c "&b;&b;">]><a>&c;</a>'
     with pytest.raises(TreeError, match="entity") as caught:
-        parse_xml_lines(bomb, "a.xml")
+        parse_xml(bomb, "a.xml")
     assert caught.value.where == "a.xml:2"
 
 
 @pytest.mark.parametrize("content", [b"", b"<a>", b"<a/><b/>", b"\0"])
 def test_what_is_no_xml_is_refused(content: bytes) -> None:
     with pytest.raises(TreeError, match="not XML"):
-        parse_xml_lines(content, "a.xml")
+        parse_xml(content, "a.xml")
