@@ -5,10 +5,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from builder.deploy.proxy import (
-    Proxy,
+from builder.deploy.proxy import Proxy, explain_config
+from builder.deploy.proxy_reader import (
     Workers,
-    explain_config,
     parse_info,
     parse_map,
     parse_servers,
