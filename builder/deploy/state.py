@@ -133,12 +133,9 @@ def read_state(keeper: Keeper) -> HostState:
         EngineError: a file of it cannot be understood.
     """
     releases: dict[int, Recorded] = {}
-    for name in keeper.list(RELEASES):
-        if not name.isdigit():
-            continue
-        recorded = _read_release(keeper, int(name))
-        if recorded is not None:
-            releases[int(name)] = recorded
+    for name, files in keeper.read_below(RELEASES, "*.json*").items():
+        if name.isdigit() and {"plan.json", "release.json"} <= files.keys():
+            releases[int(name)] = _parse_release(keeper.stack, int(name), files)
     current = (keeper.read(CURRENT) or b"").strip()
     live = releases.get(int(current)) if current.isdigit() else None
     services = json.loads(keeper.read(SERVICES) or b"{}")
@@ -182,25 +179,20 @@ def audit(keeper: Keeper, token: int, **facts: object) -> None:
     keeper.append(token, AUDIT, json.dumps(line, ensure_ascii=False))
 
 
-def _read_release(keeper: Keeper, number: int) -> Recorded | None:
-    folder = release_folder(number)
-    plan = keeper.read(f"{folder}/plan.json")
-    release = keeper.read(f"{folder}/release.json")
-    if plan is None or release is None:
-        return None
+def _parse_release(stack: str, number: int, files: Mapping[str, bytes]) -> Recorded:
     try:
         return Recorded(
-            Release.model_validate_json(release),
-            DeployPlan.model_validate_json(plan),
+            Release.model_validate_json(files["release.json"]),
+            DeployPlan.model_validate_json(files["plan.json"]),
             tuple(
                 JournalEntry.model_validate(line)
-                for line in read_json_lines(keeper.read(f"{folder}/journal.jsonl"))
+                for line in read_json_lines(files.get("journal.jsonl"))
             ),
         )
     except ValidationError as error:
         raise EngineError(
             f"release {number} is recorded in a form that this version of Kiln cannot read: "
             f"{error.errors()[0]['msg']}",
-            where=keeper.stack,
+            where=stack,
             hint="use the version that wrote it, or move its folder below the state folder away",
         ) from None
