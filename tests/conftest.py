@@ -13,11 +13,16 @@ from typing import Any
 import docker
 import pytest
 import yaml
+from hypothesis import settings
 
 from tests.containers import Container, run_container
 
 ROOT = Path(__file__).parent.parent
 STORE = ROOT / "tests" / "store"
+
+# How fast a machine is says nothing about what is tested.
+settings.register_profile("kiln", deadline=None)
+settings.load_profile("kiln")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
