@@ -129,3 +129,9 @@ class ProxyError(KilnError):
     """The proxy refuses its configuration, does not answer, or does not do as it was told."""
 
     exit_code = 26
+
+
+class UnhealthyError(KilnError):
+    """A system does not serve as it should; `kiln status --check` ends with this."""
+
+    exit_code = 27

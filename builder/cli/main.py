@@ -8,7 +8,7 @@ from types import FrameType
 import click
 
 from builder import __version__
-from builder.cli import build, config, deploy, dev, host, image, project, secrets
+from builder.cli import build, config, deploy, dev, host, image, look, operate, project, secrets
 from builder.cli.output import print_error
 from builder.errors import KilnError
 
@@ -32,7 +32,9 @@ def cli(context: click.Context, project_path: Path) -> None:
     Exit codes: 0 done, 2 wrong usage, 10 kiln.yaml, 11 the tree, 12 this host,
     13 the registry, 14 a build step, 15 another build is running, 16 not
     reproducible, 17 disk full, 18 signature, 19 a secret,
-    20 a development system, 130 interrupted.
+    20 a development system, 21 a release, 22 locked, 23 refused, 24 a release
+    left half-way, 25 a host's engine, 26 the proxy, 27 not healthy (status
+    --check), 130 interrupted.
     """
     context.obj = project_path
 
@@ -55,6 +57,9 @@ for command in (
     deploy.deploy,
     deploy.rollback,
     deploy.resume,
+    look.status,
+    look.history,
+    operate.unlock,
 ):
     cli.add_command(command)
 

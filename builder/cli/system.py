@@ -5,30 +5,28 @@ import getpass
 import os
 import socket
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from docker.models.containers import Container
-
 from builder.cli.build import resolve_base
 from builder.cli.output import BuildView, ReleaseView
 from builder.cli.settings import Settings, read_settings
-from builder.deploy.engine import Engine, connect, run_in, stack_containers
+from builder.deploy.engine import Engine, connect, stack_containers
 from builder.deploy.hooks import Hooks
 from builder.deploy.keeper import HostFile, Keeper, LeaseHolder
-from builder.deploy.lease import hold_lease, this_process
+from builder.deploy.lease import Lease, hold_lease, this_process
 from builder.deploy.proxy import Proxy
 from builder.deploy.service_images import AUTO, provide_service_images
-from builder.deploy.services import PROXY_FOLDER, find_keeper, start_keeper
+from builder.deploy.services import PROXY_FOLDER, find_keeper, run_in_proxy, start_keeper
 from builder.deploy.site import Site
 from builder.deploy.state import NOTHING, HostState, read_state
-from builder.errors import EngineError, ProjectFileError
+from builder.errors import EngineError, ProjectFileError, RefusedError
 from builder.magento.shop import inspect_platform, require_lock
 from builder.plan.development import reported_database
 from builder.plan.stack import Stack, plan_stack
-from builder.process import Completed, run
+from builder.process import run
 from builder.project.environments import DEVELOPMENT, Environment, load_environment
 from builder.project.loading import Project, load_project
 from builder.render.templates import template_folder
@@ -116,15 +114,7 @@ def open_site(system: System, view: ReleaseView) -> Iterator[tuple[Site, HostSta
     if keeper is None:
         view.step("start the keeper, which holds the state on the host")
         keeper = start_keeper(engine, stack, images, version)
-    holder = LeaseHolder(
-        owner=f"{whoami()}, process {os.getpid()}",
-        command=" ".join(["kiln", *sys.argv[1:]]),
-        since=datetime.now(UTC).isoformat(timespec="seconds"),
-        process=this_process(),
-    )
-    with hold_lease(keeper, holder) as lease:
-        # Again, now that nobody else changes it.
-        state = read_state(keeper)
+    with hold_system(keeper) as (lease, state):
         replicas = state.current.replicas if state.current else 0
         secrets = open_secrets(system.path, stack.environment)
         site = Site(
@@ -142,6 +132,41 @@ def open_site(system: System, view: ReleaseView) -> Iterator[tuple[Site, HostSta
             watcher=view,
         )
         yield site, state
+
+
+@contextlib.contextmanager
+def hold_system(keeper: Keeper) -> Iterator[tuple[Lease, HostState]]:
+    """Hold a system's lease alone; what is recorded, now that nobody else changes it."""
+    holder = LeaseHolder(
+        owner=f"{whoami()}, process {os.getpid()}",
+        command=" ".join(["kiln", *sys.argv[1:]]),
+        since=datetime.now(UTC).isoformat(timespec="seconds"),
+        process=this_process(),
+    )
+    with hold_lease(keeper, holder) as lease:
+        yield lease, read_state(keeper)
+
+
+def require_keeper(system: System) -> Keeper:
+    """The keeper of a system that is deployed.
+
+    Raises:
+        RefusedError: nothing was deployed.
+        EngineError: the keeper does not run.
+    """
+    keeper = find_keeper(system.engine, system.stack.name)
+    if keeper is not None:
+        return keeper
+    name = system.environment.name
+    if stack_containers(system.engine, system.stack.name):
+        raise EngineError(
+            "the keeper, which holds the state on the host, does not run",
+            where=system.stack.name,
+            hint=f"`kiln resume {name}` starts it again",
+        )
+    raise RefusedError(
+        "nothing is deployed yet", where=system.stack.name, hint=f"`kiln deploy {name}` is first"
+    )
 
 
 def _service_images(system: System, state: HostState) -> Mapping[str, str]:
@@ -180,24 +205,7 @@ def _database_version(system: System) -> str | None:
 
 
 def _proxy(engine: Engine, stack: Stack, keeper: Keeper, token: int) -> Proxy:
-    def execute(argv: Sequence[str]) -> Completed:
-        return run_in(proxy_container(engine, stack), *argv)
-
     def write_file(name: str, content: bytes) -> None:
         keeper.install(token, PROXY_FOLDER, {name: HostFile(content, 0o644)})
 
-    return Proxy(execute, write_file)
-
-
-def proxy_container(engine: Engine, stack: Stack) -> Container:
-    """The proxy's container.
-
-    Raises:
-        EngineError: there is none.
-    """
-    found = stack_containers(engine, stack.name, role="proxy")
-    if not found:
-        raise EngineError(
-            "there is no proxy", where=stack.name, hint="`kiln resume` starts it again"
-        )
-    return found[0]
+    return Proxy(run_in_proxy(engine, stack.name), write_file)

@@ -144,7 +144,9 @@ def stack_containers(engine: Engine, stack: str, **labels: str) -> list[Containe
     names = {"release": RELEASE_LABEL, "role": ROLE_LABEL}
     wanted = [f"{STACK_LABEL}={stack}", *(f"{names[key]}={value}" for key, value in labels.items())]
     with engine_errors(engine.name):
-        found = engine.client.containers.list(all=True, filters={"label": wanted})
+        found = engine.client.containers.list(
+            all=True, filters={"label": wanted}, ignore_removed=True
+        )
     return sorted(found, key=lambda one: str(one.name))
 
 

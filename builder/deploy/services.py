@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from docker.models.containers import Container
 
@@ -17,12 +17,14 @@ from builder.deploy.engine import (
     stack_containers,
 )
 from builder.deploy.keeper import SECRETS, STATE, HostFile, Keeper
+from builder.deploy.proxy_reader import Exec
 from builder.deploy.site import Site
 from builder.deploy.state import HostState
 from builder.errors import EngineError, RefusedError
 from builder.plan.proxy import Listener, ProxyPlan, Timeouts
 from builder.plan.release import spare_place
 from builder.plan.stack import Stack
+from builder.process import Completed
 from builder.render.production import render_services
 from builder.render.proxy import first_maps, render_proxy_files
 
@@ -66,6 +68,27 @@ def find_keeper(engine: Engine, stack: str) -> Keeper | None:
     found = stack_containers(engine, stack, role="keeper")
     running = [one for one in found if one.status == "running"]
     return Keeper(stack, running[0]) if running else None
+
+
+def proxy_container(engine: Engine, stack: str) -> Container:
+    """The proxy's container.
+
+    Raises:
+        EngineError: there is none.
+    """
+    found = stack_containers(engine, stack, role="proxy")
+    if not found:
+        raise EngineError("there is no proxy", where=stack, hint="`kiln resume` starts it again")
+    return found[0]
+
+
+def run_in_proxy(engine: Engine, stack: str) -> Exec:
+    """Runs programs in the proxy's container, whichever that is by then."""
+
+    def execute(argv: Sequence[str]) -> Completed:
+        return run_in(proxy_container(engine, stack), *argv)
+
+    return execute
 
 
 def start_services(site: Site) -> None:
