@@ -1,7 +1,6 @@
-"""The shop that is swapped: two images of the sample, and a Compose project to run them in."""
+"""The shop that is swapped by other tools: a Compose project around an image of the sample."""
 
 import contextlib
-import json
 import os
 import shutil
 import subprocess
@@ -14,7 +13,6 @@ from pathlib import Path
 import docker
 import requests
 
-from tests.conftest import Kiln, copy_store
 from tests.containers import Container, build_image
 from tests.integration.conftest import SERVICES
 from tests.load.count import Sql, sql_in
@@ -29,16 +27,6 @@ RUN export DEBIAN_FRONTEND=noninteractive; \\
     && rm -rf /var/lib/apt/lists/*
 CMD ["haproxy", "-W", "-db", "-f", "/etc/haproxy/haproxy.cfg"]
 """
-# Any file of the theme: the change gives the release another content version, and no migration.
-CHANGED = "app/design/frontend/Kiln/sample/web/images/banner.svg"
-
-
-@dataclass(frozen=True)
-class Images:
-    """References by digest of two releases of the shop."""
-
-    first: str
-    second: str
 
 
 @dataclass(frozen=True)
@@ -87,26 +75,6 @@ class Shop:
     host: str
     port: int
     sql: Sql
-
-
-def build_images(folder: Path) -> Images:
-    """Build and push the sample shop twice, with one small change in between."""
-    kiln = Kiln(folder / "cache")
-    tree = copy_store(folder / "shop", name="kiln-bench-swap", php={"extensions": ["redis"]})
-    first = _build(kiln, tree)
-    (tree / CHANGED).write_text((tree / CHANGED).read_text() + "<!-- changed -->\n")
-    second = _build(kiln, tree)
-    assert first != second
-    return Images(first, second)
-
-
-def _build(kiln: Kiln, tree: Path) -> str:
-    ended = kiln("build", "--push", "--output", "json", cwd=tree)
-    assert ended.code == 0, ended.err
-    image = str(json.loads(ended.out)["image"])
-    # A pull is no part of a swap.
-    subprocess.run(["docker", "pull", "--quiet", image], stdout=subprocess.DEVNULL, check=True)
-    return image
 
 
 @contextlib.contextmanager

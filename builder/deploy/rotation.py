@@ -1,7 +1,7 @@
 """Secrets of a system that runs: given other values without a new release."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from builder.deploy.engine import run_in
 from builder.deploy.keeper import SECRETS
@@ -68,30 +68,49 @@ def rotate_secrets(
     changed = changed_secrets(site, state)
     if not changed:
         return {}
-    number = str(state.current.number)
     database = site.stack.database
     if database is not None and database[2] in changed and not database_has_both:
-        _rotate_database(site, number, database[2], changed)
+        _rotate_database(site, state, database[2], changed)
     else:
-        deliver_secrets(site, number, changed)
+        _deliver(site, state, changed)
     deliver_service_secrets(site)
-    release = load_release(site, state.current.number)
     versions = {name: value.version for name, value in changed.items()}
-    release = release.model_copy(update={"secrets": {**release.secrets, **versions}})
-    save_release(site.keeper, site.lease.token, release)
-    audit(
-        site.keeper,
-        site.lease.token,
-        what="rotate",
-        secrets=versions,
-        release=release.number,
-        by=by,
-    )
+    _record(site, state, versions)
+    number = state.current.number
+    audit(site.keeper, site.lease.token, what="rotate", secrets=versions, release=number, by=by)
     return versions
 
 
+def _deliver(site: Site, state: HostState, changed: Mapping[str, VersionedValue]) -> None:
+    """Write the values for the live release, and for those that can be gone back to.
+
+    What they had is not right any more: with it they could not be gone back to.
+    """
+    for number in _affected(site, state, changed):
+        deliver_secrets(site, str(number), changed)
+
+
+def _affected(site: Site, state: HostState, names: Iterable[str]) -> list[int]:
+    """Releases whose secrets are on the host and have what the live release has so far."""
+    there = site.keeper.list(SECRETS)
+    live = state.current.secrets if state.current else {}
+    return [
+        number
+        for number, one in sorted(state.releases.items(), reverse=True)
+        if str(number) in there
+        and all(one.release.secrets.get(name) == live.get(name) for name in names)
+    ]
+
+
+def _record(site: Site, state: HostState, versions: Mapping[str, str]) -> None:
+    for number in _affected(site, state, versions):
+        release = load_release(site, number)
+        known = {**release.secrets, **versions}
+        save_release(site.keeper, site.lease.token, release.model_copy(update={"secrets": known}))
+
+
 def _rotate_database(
-    site: Site, number: str, name: str, changed: Mapping[str, VersionedValue]
+    site: Site, state: HostState, name: str, changed: Mapping[str, VersionedValue]
 ) -> None:
     if site.images["database"] == site.stack.services.get("database"):
         raise RefusedError(
@@ -103,7 +122,7 @@ def _rotate_database(
     following = f"{name}.next"
     deliver_secrets(site, SERVICE_SECRETS, {following: changed[name]})
     _set_passwords(site, name, following)
-    deliver_secrets(site, number, changed)
+    _deliver(site, state, changed)
     time.sleep(_SPREAD_SECONDS)
     deliver_service_secrets(site)
     _set_passwords(site, name)

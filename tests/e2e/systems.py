@@ -10,7 +10,7 @@ import socket
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,10 +22,14 @@ from docker.models.containers import Container as EngineContainer
 
 from tests.conftest import ROOT, Ended, Kiln, copy_store
 from tests.containers import Container
-from tests.load.count import Sql, sql_in
+from tests.load.count import Sql, count_writes, sql_in
 from tests.load.plan import LoadPlan
+from tests.load.process import start_load
+from tests.load.result import LoadResult
 
 # Short enough for a test, long enough for a machine with other things to do.
+# So many requests before and after what is tested; a person runs more with benchmarks/.
+CALM = 300
 TIMEOUTS = {"watch": 3, "stable": 2, "boot": 120, "drain": 60, "request": 30, "work": 60}
 
 
@@ -242,9 +246,19 @@ def run_system(
     folder: Path,
     name: str = "production",
     services: Sequence[str] = ("database", "cache"),
+    settings: Mapping[str, Any] = {},
     **deploy: Any,
 ) -> Iterator[System]:
-    """A system that is not deployed yet; all of it is removed in the end."""
+    """A system that is not deployed yet; all of it is removed in the end.
+
+    Args:
+        kiln, engine, images: of the session.
+        folder: an empty one, for its tree and state.
+        name: of its environment.
+        services: those that Kiln runs.
+        settings: Magento's, by path.
+        **deploy: as in its environment's `deploy`.
+    """
     tree = folder / "shop"
     shutil.copytree(images.tree, tree, symlinks=True)
     shop = f"kiln-test-{secrets.token_hex(4)}"
@@ -261,7 +275,7 @@ def run_system(
         (source / secret).write_text(value)
     port = free_port()
     system = System(kiln, engine, tree, name, f"{shop}-{name}", port, folder, source)
-    _write_environment(system, memory, services, deploy)
+    _write_environment(system, memory, services, settings, deploy)
     try:
         yield system
     finally:
@@ -270,7 +284,11 @@ def run_system(
 
 
 def _write_environment(
-    system: System, memory: Path, services: Sequence[str], deploy: dict[str, Any]
+    system: System,
+    memory: Path,
+    services: Sequence[str],
+    settings: Mapping[str, Any],
+    deploy: dict[str, Any],
 ) -> None:
     url = f"http://127.0.0.1:{system.port}/"
     spoken: dict[str, Any] = {
@@ -294,7 +312,7 @@ def _write_environment(
         "secrets": {"directory": str(system.source)},
         "crypt_key": {"secret": "crypt-key"},
         "settings": {
-            "default": {"web/secure/base_url": url, "web/unsecure/base_url": url},
+            "default": {"web/secure/base_url": url, "web/unsecure/base_url": url, **settings},
         },
         "services": spoken,
         "deploy": {
@@ -326,3 +344,21 @@ def _remove(system: System) -> None:
             volume.remove(force=True)
     for network in system.engine.networks.list(names=[system.stack]):
         network.remove()
+
+
+def under_load(system: System, act: Callable[[], Ended]) -> tuple[Ended, LoadResult]:
+    """Do something while visitors come; what became of both."""
+    with start_load(system.load()) as load:
+        load.wait_done(CALM)
+        ended = act()
+        load.wait_done(load.progress.done + CALM)
+        return ended, load.stop()
+
+
+def assert_unharmed(system: System, result: LoadResult) -> None:
+    """No request has failed, no write is lost or was done twice."""
+    assert result.figures().failed == 0, result.summary()
+    assert result.replayed == []
+    counted = count_writes(system.sql, result)
+    assert counted.asked > 0
+    assert counted.is_exact, counted

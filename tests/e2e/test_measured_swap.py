@@ -11,15 +11,14 @@ import requests
 from benchmarks.swap.measure import measure_swap
 from benchmarks.swap.stack import (
     REPLICAS,
-    Images,
     Shop,
     Stack,
-    build_images,
     make_stack,
     start_shop,
     wait_served,
 )
 from benchmarks.swap.tools import swap_by_compose, swap_by_rollout
+from tests.e2e.systems import Images
 from tests.load.count import (
     all_ticks,
     count_messages,
@@ -31,11 +30,6 @@ from tests.load.count import (
 )
 from tests.load.plan import Kind, LoadPlan
 from tests.load.process import start_load
-
-
-@pytest.fixture(scope="module")
-def images(tmp_path_factory: pytest.TempPathFactory) -> Images:
-    return build_images(tmp_path_factory.mktemp("swap"))
 
 
 @pytest.fixture(scope="module")

@@ -1,35 +1,10 @@
 """A release under load: no request fails, no write is lost, none is done twice."""
 
 import time
-from collections.abc import Callable
 
 import pytest
 
-from tests.conftest import Ended
-from tests.e2e.systems import Images, System
-from tests.load.count import count_writes
-from tests.load.process import start_load
-from tests.load.result import LoadResult
-
-# So many requests before and after what is tested; a person runs more with benchmarks/.
-CALM = 300
-
-
-def under_load(system: System, act: Callable[[], Ended]) -> tuple[Ended, LoadResult]:
-    """Do something while visitors come; what became of both."""
-    with start_load(system.load()) as load:
-        load.wait_done(CALM)
-        ended = act()
-        load.wait_done(load.progress.done + CALM)
-        return ended, load.stop()
-
-
-def assert_unharmed(system: System, result: LoadResult) -> None:
-    assert result.figures().failed == 0, result.summary()
-    assert result.replayed == []
-    counted = count_writes(system.sql, result)
-    assert counted.asked > 0
-    assert counted.is_exact, counted
+from tests.e2e.systems import Images, System, assert_unharmed, under_load
 
 
 def test_visitors_go_over_to_another_image_without_a_failed_request(
