@@ -51,7 +51,11 @@ def secret_folders(root: Path) -> tuple[Path, ...]:
     found: set[Path] = set()
     for name in environment_names(root):
         shown = f"{FOLDER}/{name}.yaml"
-        value, marks = read_yaml((root / FOLDER / f"{name}.yaml").read_bytes(), shown)
+        try:
+            text = (root / FOLDER / f"{name}.yaml").read_bytes()
+        except OSError as error:
+            raise ProjectFileError(f"cannot be read: {error.strerror}", where=shown) from None
+        value, marks = read_yaml(text, shown)
         source = value.get("secrets")
         directory = source.get("directory") if isinstance(source, dict) else None
         if isinstance(directory, str):

@@ -130,7 +130,25 @@ def _value_of(
             _value_of(item, (*path, index), file, marks, problems)
             for index, item in enumerate(node.value)
         ]
-    return yaml.SafeLoader("").construct_object(node)
+    try:
+        value = yaml.SafeLoader("").construct_object(node)
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError):
+        # An unknown tag, or e.g. a date that there is not.
+        problems.append((mark, f"{_dotted(path)}: is no value: write it in quotes"))
+        return None
+    if isinstance(node, yaml.ScalarNode) and node.style is None and _is_trap(node.value, value):
+        read = str(value).lower()
+        problems.append(
+            (mark, f"{_dotted(path)}: YAML reads {node.value} as {read}: write that, or quotes")
+        )
+    return value
+
+
+def _is_trap(text: str, value: object) -> bool:
+    """Whether plain text is read as something else: Norway's NO, a postcode 01234, a time 12:30."""
+    if isinstance(value, bool):
+        return text.lower() not in ("true", "false")
+    return isinstance(value, int) and text != str(value)
 
 
 def _problem(model: type[BaseModel], detail: Any, marks: Marks) -> tuple[Mark, str]:

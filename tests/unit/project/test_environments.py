@@ -208,3 +208,39 @@ def test_secrets_of_development_need_a_source(root: Path) -> None:
     assert "must say where ups-password comes from" in problem(root, "development")
     write(root, "development", {"settings": settings, "secrets": {"directory": "../vault"}})
     load_environment(root, "development")
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("NO", "YAML reads NO as false"),
+        ("01234", "YAML reads 01234 as 668"),
+        ("12:30", "YAML reads 12:30 as 750"),
+        ("2026-13-45", "write it in quotes"),
+        ("!!python/object:os.system x", "write it in quotes"),
+        ("!!int x", "write it in quotes"),
+        ("!!bool x", "write it in quotes"),
+    ],
+)
+def test_what_yaml_would_read_otherwise_is_refused_with_its_line(
+    root: Path, written: str, said: str
+) -> None:
+    text = f"extends: production\nsettings:\n  default:\n    general/country/default: {written}\n"
+    (root / "environments/staging.yaml").write_text(text)
+    found = problem(root, "staging")
+    assert found.startswith("environments/staging.yaml:4: ")
+    assert said in found
+
+
+@pytest.mark.parametrize("written", ["'NO'", '"01234"', "true", "False", "-12", "NOx", "1.5.0"])
+def test_what_yaml_reads_as_it_stands_is_taken(root: Path, written: str) -> None:
+    text = f"extends: production\nsettings:\n  default:\n    general/country/default: {written}\n"
+    (root / "environments/staging.yaml").write_text(text)
+    load_environment(root, "staging")
+
+
+def test_an_environment_that_cannot_be_read_is_named_before_a_build(root: Path) -> None:
+    (root / "environments/gone.yaml").symlink_to("/nowhere/gone.yaml")
+    with pytest.raises(ProjectFileError) as caught:
+        secret_folders(root)
+    assert caught.value.where == "environments/gone.yaml"
