@@ -1,6 +1,7 @@
 """`kiln secrets`: list, check, deliver, rotate and roll back. No command prints a value."""
 
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,13 +14,14 @@ from builder.errors import SecretError
 from builder.project.yaml_file import KeyPath
 from builder.secrets.changes import (
     Change,
+    cached_keys,
     check_secrets,
     deliver_secrets,
     list_secrets,
     rollback_secret,
     rotate_secret,
 )
-from builder.secrets.delivery import WWW_DATA, DeliveryFolder
+from builder.secrets.delivery import WWW_DATA, DeliveryFolder, kept_versions
 from builder.secrets.files import Owner
 from builder.secrets.sources import without_line_end
 from builder.secrets.value import SecretValue
@@ -160,6 +162,13 @@ def deliver(
         opened, target, _now(), allow_disk=allow_disk, prune=prune
     )
     warnings = opened.source.warnings()
+    cached = [
+        key
+        for name in delivered.changed
+        # What is there for the first time is in no cache.
+        if any(not one.current for one in kept_versions(target, name))
+        for key in cached_keys(opened, name)
+    ]
     if output == "json":
         print_json(
             {
@@ -168,6 +177,7 @@ def deliver(
                 "versions": versions,
                 "changed": list(delivered.changed),
                 "removed": list(delivered.removed),
+                "cached": [_dotted(key) for key in cached],
                 "warnings": list(warnings),
             }
         )
@@ -177,6 +187,7 @@ def deliver(
     for name in delivered.removed:
         click.echo(f"{name} removed")
     click.echo(f"mount {target.mounted} read-only at {MOUNT_POINT}")
+    _tell_cached(cached)
     _warn(warnings)
 
 
@@ -253,6 +264,7 @@ def _print_change(change: Change, output: str) -> None:
                 "version": change.version,
                 "written": change.written,
                 "folders": [str(folder) for folder in change.folders],
+                "cached": [_dotted(key) for key in change.cached],
             }
         )
         return
@@ -261,6 +273,18 @@ def _print_change(change: Change, output: str) -> None:
         click.echo(f"delivered to {folder}")
     if not change.folders:
         click.echo("not delivered on this host yet: `kiln secrets deliver`")
+    _tell_cached(change.cached)
+
+
+def _tell_cached(keys: Sequence[KeyPath]) -> None:
+    if keys:
+        named = ", ".join(map(_dotted, keys))
+        click.echo(
+            f"{named}: Magento has the value before in its configuration cache. Run `bin/magento "
+            "cache:clean config` in a container of each release that runs, which cleans that "
+            "release's own entries; in every container where the cache is in files",
+            err=True,
+        )
 
 
 def _read_value() -> SecretValue:

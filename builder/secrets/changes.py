@@ -121,6 +121,8 @@ class Change:
         version: the version from now on.
         written: the source was written by Kiln.
         folders: the delivery folders that have it.
+        cached: the keys of the environment that give it to settings. Magento keeps their values in
+            its configuration cache (magento2#35045), so that containers go on with the one before.
     """
 
     name: str
@@ -128,6 +130,7 @@ class Change:
     version: str
     written: bool
     folders: tuple[Path, ...]
+    cached: tuple[KeyPath, ...] = ()
 
 
 def list_secrets(secrets: EnvironmentSecrets) -> tuple[SecretStatus, ...]:
@@ -320,7 +323,14 @@ def rotate_secret(
             deliver_files(folder, {name: VersionedValue(version, value)}, allow_disk=True)
         record = record.with_hold(name, None).with_version(name, version, now, "rotate")
         save_record(secrets.record, record)
-    return Change(name, before, version, written, tuple(folder.path for folder in folders))
+    return Change(
+        name,
+        before,
+        version,
+        written,
+        tuple(folder.path for folder in folders),
+        cached_keys(secrets, name),
+    )
 
 
 def rollback_secret(
@@ -378,7 +388,23 @@ def rollback_secret(
                 restore_file(folder, name, wanted)
             else:
                 deliver_files(folder, {name: VersionedValue(wanted, value)}, allow_disk=True)
-    return Change(name, before, wanted, written, tuple(folder.path for folder in folders))
+    return Change(
+        name,
+        before,
+        wanted,
+        written,
+        tuple(folder.path for folder in folders),
+        cached_keys(secrets, name),
+    )
+
+
+def cached_keys(secrets: EnvironmentSecrets, name: str) -> tuple[KeyPath, ...]:
+    """The keys that give a secret to the system configuration, and not to env.php itself."""
+    return tuple(
+        key
+        for key in secrets.references.get(name, ())
+        if key[0] == "settings" or key[:2] == ("services", "search")
+    )
 
 
 @contextmanager

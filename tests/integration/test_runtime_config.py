@@ -412,3 +412,24 @@ def test_a_rotated_secret_is_read_by_the_next_process(running: Shop) -> None:
         (folder / ".new").replace(folder / "mq-password")
         assert running.ask()["queue/amqp/password"] == value
         assert running.container.get("/health_check.php").json()["queue/amqp/password"] == value
+
+
+def test_a_rotated_secret_of_a_setting_needs_the_configuration_cache_cleaned(
+    running: Shop,
+) -> None:
+    """What `kiln secrets rotate` says: Magento keeps the value there (magento2#35045)."""
+    asked = (ENCRYPTED, "default", None)
+    (folder,) = (
+        Path(mount["Source"])
+        for mount in running.container.engine.attrs["Mounts"]
+        if mount["Destination"] == "/run/secrets"
+    )
+    before = SECRETS["api-key"]
+    assert running.ask(asked)["settings"] == [before]
+    for value, kept in (("kanarie-rotated-api", before), (before, "kanarie-rotated-api")):
+        (folder / ".new").write_text(value + "\n")
+        (folder / ".new").replace(folder / "api-key")
+        assert running.ask(asked)["settings"] == [kept]
+        code, said = running.container.run("bin/magento", "cache:clean", "config")
+        assert code == 0, said
+        assert running.ask(asked)["settings"] == [value]

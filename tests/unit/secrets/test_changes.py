@@ -231,3 +231,24 @@ def test_one_change_at_a_time(
     with hold_lock(written.record.with_suffix(".lock")), pytest.raises(BusyError):
         deliver_secrets(written, folder, NOW)
     deliver_secrets(written, folder, NOW)
+
+
+def test_a_secret_of_the_configuration_is_said_to_be_cached(written: EnvironmentSecrets) -> None:
+    search = {"host": "s", "user": "shop", "password": {"secret": "api"}}
+    file = EnvironmentFile.model_validate(
+        {
+            **FILE.model_dump(),
+            "services": {**FILE.services.model_dump(), "search": search},
+            "settings": {"default": {"acme/api/key": {"secret": "api"}}},
+        }
+    )
+    secrets = EnvironmentSecrets(
+        Environment("production", file, {}), written.source, written.record
+    )
+    change = rotate_secret(secrets, "api", NOW, generate=True)
+    assert set(change.cached) == {
+        ("settings", "default", "acme/api/key"),
+        ("services", "search", "password"),
+    }
+    # env.php is read anew in each request.
+    assert rotate_secret(secrets, "db", NOW, generate=True).cached == ()
