@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -229,7 +230,15 @@ def rotate(
         change = rotate_secret(opened, name, _now(), new=new, generate=generate)
         if state.current is not None:
             view.step(f"bring {name} to release {state.current.number}")
-            rotate_secrets(site, state, whoami(), database_has_both=database_has_both)
+            rotate_secrets(
+                site,
+                state,
+                whoami(),
+                database_has_both=database_has_both,
+                clean_config=bool(change.cached),
+            )
+            place = Path(system.stack.deploy.secrets) / system.stack.name
+            change = replace(change, cached=(), folders=(place / str(state.current.number),))
     _print_change(change, output)
 
 

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterable, Mapping
 
-from builder.deploy.engine import run_in
+from builder.deploy.engine import run_in, stack_containers
 from builder.deploy.keeper import SECRETS
 from builder.deploy.services import SERVICE_SECRETS, deliver_service_secrets, service_container
 from builder.deploy.site import Site
@@ -41,7 +41,7 @@ def changed_secrets(site: Site, state: HostState) -> dict[str, VersionedValue]:
 
 
 def rotate_secrets(
-    site: Site, state: HostState, by: str, *, database_has_both: bool
+    site: Site, state: HostState, by: str, *, database_has_both: bool, clean_config: bool
 ) -> dict[str, str]:
     """Bring the live release's secrets up to the source; running containers see them at once.
 
@@ -53,6 +53,8 @@ def rotate_secrets(
         state: what is recorded there.
         by: user and host.
         database_has_both: the database takes both passwords; leave it alone.
+        clean_config: a secret is the value of a setting, which Magento's configuration cache keeps
+            (magento2#35045).
 
     Returns:
         The new version of each that has changed; empty where nothing has.
@@ -74,6 +76,8 @@ def rotate_secrets(
     else:
         _deliver(site, state, changed)
     deliver_service_secrets(site)
+    if clean_config:
+        _clean_config(site, state.current.number)
     versions = {name: value.version for name, value in changed.items()}
     _record(site, state, versions)
     number = state.current.number
@@ -88,6 +92,22 @@ def _deliver(site: Site, state: HostState, changed: Mapping[str, VersionedValue]
     """
     for number in _affected(site, state, changed):
         deliver_secrets(site, str(number), changed)
+
+
+def _clean_config(site: Site, number: int) -> None:
+    """Of the live release's own prefix; in each container, since the cache may be in files."""
+    for role in ("web", "cron", "consumer"):
+        for container in stack_containers(
+            site.engine, site.stack.name, release=str(number), role=role
+        ):
+            done = run_in(container, "php", "bin/magento", "cache:clean", "config")
+            if done.returncode != 0:
+                raise ReleaseError(
+                    "the configuration cache, which has the old value, cannot be cleaned",
+                    where=str(container.name),
+                    details=tuple(done.stdout.strip().splitlines()[-5:]),
+                    hint="run `bin/magento cache:clean config` there",
+                )
 
 
 def _affected(site: Site, state: HostState, names: Iterable[str]) -> list[int]:

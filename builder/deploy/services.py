@@ -191,7 +191,7 @@ def proxy_plan(stack: Stack, replicas: int) -> ProxyPlan:
         allowed=stack.allowed,
         trusted=stack.trusted,
         retry_after=deploy.maintenance.retry_after,
-        timeouts=Timeouts(deploy.timeouts.request, 30, deploy.timeouts.drain),
+        timeouts=Timeouts(deploy.timeouts.request, 10, deploy.timeouts.drain),
         max_connections=8000,
         page=stack.page,
     )

@@ -42,6 +42,8 @@ def render_services(
             images=images,
             secrets=secrets,
             database_version=database_version,
+            # Otherwise the engine takes one of the range for itself.
+            gateway=stack.subnet.network_address + 1,
             proxy_address=proxy_address(stack.subnet),
             dynamic_range=dynamic_range(stack.subnet),
         )

@@ -124,12 +124,15 @@ def test_a_kiln_killed_at_any_time_can_be_gone_on_with(
     assert_settled(system, images.second)
 
 
-def test_ctrl_c_before_the_swap_leaves_the_old_release(system: System, images: Images) -> None:
+def test_a_job_that_is_cancelled_before_the_swap_leaves_the_old_release(
+    system: System, images: Images
+) -> None:
     before = system.current
     other = images.first if "second release" in system.get().text else images.second
     process = system.start("deploy", system.name, other)
     number = _wait_for_step(system, "boot")
-    process.send_signal(signal.SIGINT)
+    # As Ctrl-C, which a test that runs in the background could not send.
+    process.terminate()
     _, err = process.communicate(timeout=300)
     assert process.returncode == 130, err
     assert journal(system, number)[-1]["event"] == "undone"
