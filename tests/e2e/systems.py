@@ -279,7 +279,7 @@ def run_system(
     try:
         yield system
     finally:
-        _remove(system)
+        remove_system(system)
         shutil.rmtree(memory, ignore_errors=True)
 
 
@@ -336,7 +336,8 @@ def _subnet(stack: str) -> str:
     return f"10.{100 + digest[0] % 80}.{digest[1]}.0/24"
 
 
-def _remove(system: System) -> None:
+def remove_system(system: System) -> None:
+    """Remove all that a system has on the engine."""
     for container in system.containers():
         container.remove(force=True, v=True)
     for volume in system.engine.volumes.list():

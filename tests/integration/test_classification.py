@@ -126,6 +126,8 @@ def ask_php(
         image,
         ["/ask.php"],
         entrypoint="php",
+        # Without an env.php Magento writes one, and app/etc is root's in the image.
+        user="root",
         network_mode="none",
         remove=True,
         volumes=volumes,
