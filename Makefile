@@ -13,7 +13,8 @@ test: setup ## All tests, with real parts.
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
-	.venv/bin/pytest
+	# Most of the time these wait for containers: three files at once take two cores.
+	.venv/bin/pytest --numprocesses 3 --dist loadfile
 
 check: .venv/.made ## Format, lint, types and unit tests, in seconds.
 	.venv/bin/ruff format --check .
