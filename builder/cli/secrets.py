@@ -10,7 +10,9 @@ import click
 
 from builder.cli.output import ReleaseView, output_option, print_json, print_table
 from builder.cli.system import open_secrets, open_site, open_system, whoami
-from builder.deploy.rotation import rotate_secrets
+from builder.deploy.rotation import kept_value, rotate_secrets
+from builder.deploy.site import Site
+from builder.deploy.state import HostState
 from builder.errors import SecretError
 from builder.project.yaml_file import KeyPath
 from builder.secrets.changes import (
@@ -225,21 +227,28 @@ def rotate(
     if opened.environment.file.deploy is None:
         _print_change(rotate_secret(opened, name, _now(), new=new, generate=generate), output)
         return
-    system = open_system(path, environment)
-    with ReleaseView() as view, open_site(system, view) as (site, state):
+    with ReleaseView() as view, open_site(open_system(path, environment), view) as (site, state):
         change = rotate_secret(opened, name, _now(), new=new, generate=generate)
-        if state.current is not None:
-            view.step(f"bring {name} to release {state.current.number}")
-            rotate_secrets(
-                site,
-                state,
-                whoami(),
-                database_has_both=database_has_both,
-                clean_config=bool(change.cached),
-            )
-            place = Path(system.stack.deploy.secrets) / system.stack.name
-            change = replace(change, cached=(), folders=(place / str(state.current.number),))
+        change = _bring_to_release(site, state, change, database_has_both)
     _print_change(change, output)
+
+
+def _bring_to_release(
+    site: Site, state: HostState, change: Change, database_has_both: bool
+) -> Change:
+    """Give a deployed system what has changed in the source."""
+    if state.current is None:
+        return change
+    site.watcher.step(f"bring {change.name} to release {state.current.number}")
+    rotate_secrets(
+        site,
+        state,
+        whoami(),
+        database_has_both=database_has_both,
+        clean_config=bool(change.cached),
+    )
+    folder = Path(site.stack.deploy.secrets) / site.stack.name / str(state.current.number)
+    return replace(change, cached=(), folders=(folder,))
 
 
 @secrets.command()
@@ -254,6 +263,19 @@ def rollback(
 ) -> None:
     """Bring the version before of the secret NAME of ENVIRONMENT back."""
     opened = open_secrets(path, environment)
+    if opened.environment.file.deploy is not None:
+        with (
+            ReleaseView() as view,
+            open_site(open_system(path, environment), view) as (
+                site,
+                state,
+            ),
+        ):
+            value = kept_value(site, name, version)
+            change = rotate_secret(opened, name, _now(), new=value)
+            change = _bring_to_release(site, state, change, database_has_both=False)
+        _print_change(change, output)
+        return
     change = rollback_secret(opened, name, _now(), version=version, force=force)
     _print_change(change, output)
     if not change.written:

@@ -171,7 +171,7 @@ class Keeper:
         self._state("install", str(token), f"{root}/incoming/{name}", target)
 
     def copy(self, token: int, source: str, target: str) -> bool:
-        """Copy a folder with owners and modes; False where there is none to copy."""
+        """Copy a file or folder with owners and modes; False where there is none to copy."""
         return self._state("copy", str(token), source, target).returncode != _MISSING
 
     def append(self, token: int, path: str, line: str) -> None:

@@ -9,8 +9,9 @@ from builder.deploy.services import SERVICE_SECRETS, deliver_service_secrets, se
 from builder.deploy.site import Site
 from builder.deploy.state import HostState, audit, save_release
 from builder.deploy.steps import deliver_secrets, load_release
-from builder.errors import RefusedError, ReleaseError
+from builder.errors import RefusedError, ReleaseError, SecretError
 from builder.secrets.delivery import VersionedValue
+from builder.secrets.value import SecretValue
 
 # MariaDB lets one user have two passwords at once: while the new one spreads, both are right. The
 # values come from files and go through a pipe, so that they are in no command line.
@@ -26,6 +27,8 @@ way() { printf "mysql_native_password USING PASSWORD('%s')" "$(as_sql "$1")"; }
 """
 # PHP reads secrets at the beginning of a request and may connect a little later.
 _SPREAD_SECONDS = 5.0
+_KEPT = f"{SECRETS}/kept"
+_MOST_KEPT = 5
 
 
 def changed_secrets(site: Site, state: HostState) -> dict[str, VersionedValue]:
@@ -90,8 +93,52 @@ def _deliver(site: Site, state: HostState, changed: Mapping[str, VersionedValue]
 
     What they had is not right any more: with it they could not be gone back to.
     """
+    _keep(site, state, changed)
     for number in _affected(site, state, changed):
         deliver_secrets(site, str(number), changed)
+
+
+def _keep(site: Site, state: HostState, names: Iterable[str]) -> None:
+    """Keep the values so far on the host, for `kiln secrets rollback`."""
+    if state.current is None:
+        return
+    for name in names:
+        version = state.current.secrets.get(name)
+        if version is None:
+            continue
+        source = f"{SECRETS}/{state.current.number}/{name}"
+        place = f"{_KEPT}/{name}"
+        kept = [one for one in kept_versions(site, name) if one != version]
+        site.keeper.copy(site.lease.token, source, f"{place}/{version}")
+        for old in kept[_MOST_KEPT - 1 :]:
+            site.keeper.remove(site.lease.token, f"{place}/{old}")
+
+
+def kept_versions(site: Site, name: str) -> tuple[str, ...]:
+    """Versions of a secret that were rotated away and are still on the host, the newest first."""
+    done = run_in(site.keeper.container, "ls", "-1t", f"{_KEPT}/{name}")
+    return tuple(done.stdout.split())
+
+
+def kept_value(site: Site, name: str, version: str | None) -> SecretValue:
+    """A value that was rotated away; the last one without a version.
+
+    Raises:
+        SecretError: it is not on the host any more.
+    """
+    known = kept_versions(site, name)
+    wanted = version or (known[0] if known else "")
+    content = site.keeper.read(f"{_KEPT}/{name}/{wanted}") if wanted in known else None
+    if content is None:
+        raise SecretError(
+            f"there is no version {wanted} of {name} on this host any more"
+            if wanted
+            else f"there is no earlier version of {name} on this host",
+            where=site.stack.name,
+            hint=f"set the old value in the source, then `kiln secrets rotate "
+            f"{site.stack.environment} {name}`",
+        )
+    return SecretValue(content)
 
 
 def _clean_config(site: Site, number: int) -> None:

@@ -31,6 +31,19 @@ def test_the_databases_password_is_rotated_without_a_failed_request(system: Syst
         assert "db-password.next" not in files
 
 
+def test_a_rotation_is_rolled_back_without_a_failed_request(system: System) -> None:
+    new = (system.source / "db-password").read_text()
+    ended, result = under_load(
+        system, lambda: system("secrets", "rollback", system.name, "db-password")
+    )
+    assert ended.code == 0, ended.err
+    assert_unharmed(system, result)
+    old = (system.source / "db-password").read_text()
+    assert old != new
+    assert log_in(system, old)
+    assert not log_in(system, new)
+
+
 def test_a_rotated_secret_is_that_of_the_next_rollback(system: System, images: Images) -> None:
     """What the old release had is not right any more."""
     before = system.current
