@@ -14,13 +14,13 @@ def log_in(system: System, password: str) -> bool:
 
 
 def test_the_databases_password_is_rotated_without_a_failed_request(system: System) -> None:
-    old = (system.source / "db-password").read_text()
+    old = (system.source / "db-password").read_text().rstrip()
     ended, result = under_load(
         system, lambda: system("secrets", "rotate", system.name, "db-password", "--generate")
     )
     assert ended.code == 0, ended.err
     assert_unharmed(system, result)
-    new = (system.source / "db-password").read_text()
+    new = (system.source / "db-password").read_text().rstrip()
     assert new != old
     assert log_in(system, new)
     assert not log_in(system, old)
@@ -32,13 +32,13 @@ def test_the_databases_password_is_rotated_without_a_failed_request(system: Syst
 
 
 def test_a_rotation_is_rolled_back_without_a_failed_request(system: System) -> None:
-    new = (system.source / "db-password").read_text()
+    new = (system.source / "db-password").read_text().rstrip()
     ended, result = under_load(
         system, lambda: system("secrets", "rollback", system.name, "db-password")
     )
     assert ended.code == 0, ended.err
     assert_unharmed(system, result)
-    old = (system.source / "db-password").read_text()
+    old = (system.source / "db-password").read_text().rstrip()
     assert old != new
     assert log_in(system, old)
     assert not log_in(system, new)
