@@ -1,5 +1,6 @@
 """`kiln plan`, `deploy`, `rollback` and `resume`."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import click
 from builder.build.image import last_built
 from builder.cli.output import ReleaseView, output_option, print_json, print_table
 from builder.cli.system import System, open_site, open_system, whoami
-from builder.deploy.prepare import Prepared, prepare_deploy, prepare_rollback
+from builder.deploy.prepare import Prepared, prepare_deploy, prepare_rollback, runs_unchanged
 from builder.deploy.release import (
     abort_release,
     mend_system,
@@ -20,7 +21,7 @@ from builder.deploy.state import HostState, audit, read_state
 from builder.deploy.steps import pull_image
 from builder.errors import RefusedError, UnfinishedError
 from builder.plan.describe import describe_step
-from builder.plan.release import DeployPlan, PullImage, Release
+from builder.plan.release import DeployPlan, PullImage, Release, is_needless
 from builder.registry.reference import ImageReference
 
 environment_argument = click.argument("environment")
@@ -63,38 +64,81 @@ def resolve_image(system: System, image: str | None) -> str:
 def plan(path: Path, environment: str, image: str | None, output: str) -> None:
     """Show what `kiln deploy ENVIRONMENT IMAGE` would do; changes nothing that serves."""
     system = open_system(path, environment)
-    reference = resolve_image(system, image)
-    with ReleaseView() as view, open_site(system, view) as (site, state):
-        _require_finished(state, environment)
-        prepared = _prepare(system, site, state, reference)
-    print_plan(prepared.plan, output)
+    bring_to(system, resolve_image(system, image), dry_run=True, output=output)
 
 
 @click.command()
 @environment_argument
 @click.argument("image", required=False)
 @window_option
+@click.option("--force", is_flag=True, help="Release anew even where nothing would change.")
 @output_option
 @click.pass_obj
 def deploy(
-    path: Path, environment: str, image: str | None, accept_window: bool, output: str
+    path: Path,
+    environment: str,
+    image: str | None,
+    accept_window: bool,
+    force: bool,
+    output: str,
 ) -> None:
     """Bring ENVIRONMENT to IMAGE: a digest, a tag, or the last that was pushed from this tree."""
     system = open_system(path, environment)
-    reference = resolve_image(system, image)
+    bring_to(
+        system,
+        resolve_image(system, image),
+        accept_window=accept_window,
+        force=force,
+        output=output,
+        facts={"what": "deploy"},
+    )
+
+
+def bring_to(
+    system: System,
+    reference: str,
+    *,
+    output: str,
+    accept_window: bool = False,
+    force: bool = False,
+    dry_run: bool = False,
+    facts: Mapping[str, object] = {},
+) -> None:
+    """Release an image, unless it serves already just as it would then; print what came of it.
+
+    Args:
+        system: which.
+        reference: the image by digest.
+        output: `text` or `json`.
+        accept_window: visitors may have to wait.
+        force: release it nevertheless.
+        dry_run: print the plan and stop.
+        facts: for the audit trail.
+    """
     with ReleaseView() as view, open_site(system, view) as (site, state):
-        state = _finish_first(site, state)
-        prepared = _prepare(system, site, state, reference)
-        _execute(site, prepared, accept_window)
-    print_done(prepared.plan, output)
+        if dry_run:
+            require_finished(state, system.environment.name)
+        else:
+            state = _finish_first(site, state)
+        pull_image(site, PullImage(image=reference))
+        prepared = prepare_deploy(
+            site, state, system.environment, reference, datetime.now(UTC), whoami()
+        )
+        planned = prepared.plan
+        needless = not force and is_needless(planned) and runs_unchanged(site, state)
+        if not dry_run and not needless:
+            _execute(site, prepared, accept_window, facts)
+    if dry_run:
+        print_plan(planned, output, needless=needless)
+    elif needless and planned.previous is not None:
+        print_done(planned.previous, output, "nothing to do: ")
+    else:
+        print_done(planned.release, output)
 
 
-def _prepare(system: System, site: Site, state: HostState, reference: str) -> Prepared:
-    pull_image(site, PullImage(image=reference))
-    return prepare_deploy(site, state, system.environment, reference, datetime.now(UTC), whoami())
-
-
-def _execute(site: Site, prepared: Prepared, accept_window: bool) -> None:
+def _execute(
+    site: Site, prepared: Prepared, accept_window: bool, facts: Mapping[str, object]
+) -> None:
     plan = prepared.plan
     if plan.needs_window and not accept_window:
         raise RefusedError(
@@ -108,7 +152,7 @@ def _execute(site: Site, prepared: Prepared, accept_window: bool) -> None:
     audit(
         site.keeper,
         site.lease.token,
-        what="rollback" if plan.release.rolled_back_to else "deploy",
+        **facts,
         release=plan.release.number,
         image=plan.release.image,
         by=plan.release.by,
@@ -153,11 +197,11 @@ def rollback(
             force=force,
         )
         if not dry_run:
-            _execute(site, prepared, accept_window=False)
+            _execute(site, prepared, accept_window=False, facts={"what": "rollback"})
     if dry_run:
         print_plan(prepared.plan, output)
     else:
-        print_done(prepared.plan, output)
+        print_done(prepared.plan.release, output)
 
 
 def _target(state: HostState, number: int | None, environment: str) -> Release:
@@ -200,7 +244,12 @@ def _finish_first(site: Site, state: HostState) -> HostState:
     return read_state(site.keeper)
 
 
-def _require_finished(state: HostState, environment: str) -> None:
+def require_finished(state: HostState, environment: str) -> None:
+    """See that no release was left half-way.
+
+    Raises:
+        UnfinishedError: one was.
+    """
     if state.unfinished is not None:
         raise UnfinishedError(
             f"release {state.unfinished.release.number} was left half-way",
@@ -209,8 +258,8 @@ def _require_finished(state: HostState, environment: str) -> None:
         )
 
 
-def print_plan(plan: DeployPlan, output: str) -> None:
-    """A plan as text or JSON."""
+def print_plan(plan: DeployPlan, output: str, *, needless: bool = False) -> None:
+    """A plan as text or JSON; `needless` where it would change nothing."""
     if output == "json":
         print_json(plan.model_dump(mode="json"))
         return
@@ -231,11 +280,13 @@ def print_plan(plan: DeployPlan, output: str) -> None:
         click.echo(f"{index:3}. {describe_step(step)}")
     if plan.needs_window:
         click.echo("\nvisitors wait meanwhile: `kiln deploy` needs --accept-window")
+    if needless:
+        click.echo("\nall of this serves already: `kiln deploy` does it with --force alone")
 
 
-def print_done(plan: DeployPlan, output: str) -> None:
+def print_done(release: Release, output: str, prefix: str = "") -> None:
     """What serves now."""
     if output == "json":
-        print_json(plan.release.model_dump(mode="json"))
+        print_json(release.model_dump(mode="json"))
         return
-    click.echo(f"release {plan.release.number} serves {plan.release.image}")
+    click.echo(f"{prefix}release {release.number} serves {release.image}")

@@ -1,18 +1,26 @@
 """`kiln status`, `history`, `logs` and `exec`: looking into a system. No lock is taken."""
 
+import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
+from docker.models.containers import Container
 
 from builder.cli.output import output_option, print_json, print_table
-from builder.cli.system import open_system, require_keeper
+from builder.cli.system import System, open_system, require_keeper
+from builder.deploy.engine import stack_containers
 from builder.deploy.history import PastRelease, list_releases, read_audit
+from builder.deploy.logs import follow_logs, parse_since, read_logs
 from builder.deploy.state import read_state
 from builder.deploy.status import SlotStatus, SystemStatus, read_status
-from builder.errors import UnhealthyError
+from builder.errors import EngineError, RefusedError, UnhealthyError
+from builder.process import attach
+
+RELEASE_ROLES = ("web", "cron", "consumer", "assets")
+SERVICE_ROLES = ("proxy", "keeper", "database", "cache", "queue")
 
 environment_argument = click.argument("environment")
 
@@ -143,3 +151,83 @@ def _audit_row(entry: dict[str, Any]) -> tuple[str, ...]:
 
 def _time(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(sep=" ", timespec="seconds")
+
+
+@click.command()
+@environment_argument
+@click.argument("role", required=False, type=click.Choice([*RELEASE_ROLES, *SERVICE_ROLES]))
+@click.option("-f", "--follow", is_flag=True, help="Go on printing.")
+@click.option("--release", type=int, help="Of this release; by default of the one that serves.")
+@click.option("--since", help="From then on: 10m, 2h, 3d ago, or a time as 2026-11-02T12:00.")
+@click.pass_obj
+def logs(
+    path: Path,
+    environment: str,
+    role: str | None,
+    follow: bool,
+    release: int | None,
+    since: str | None,
+) -> None:
+    """Print what containers of ENVIRONMENT say, in the order of time: ROLE's, or a release's."""
+    system = open_system(path, environment)
+    try:
+        moment = parse_since(since, datetime.now(UTC)) if since else None
+    except ValueError:
+        raise click.UsageError(f"--since {since}: neither like 10m nor a time") from None
+    containers = find_containers(system, role, release)
+    prefix = f"{system.stack.name}-"
+    names = [str(one.name).removeprefix(prefix) for one in containers]
+    width = max(map(len, names))
+    lines = (follow_logs if follow else read_logs)(containers, moment)
+    for line in lines:
+        click.echo(f"{line.container.removeprefix(prefix):{width}} | {line.text}")
+
+
+@click.command(
+    "exec", context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]}
+)
+@environment_argument
+@click.option("--role", type=click.Choice(["web", "cron", "consumer"]), default="web")
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+@click.pass_obj
+def exec_(path: Path, environment: str, role: str, command: tuple[str, ...]) -> None:
+    """Run COMMAND in a container of ENVIRONMENT's live release; its exit code is passed on.
+
+    Write `--` before a COMMAND with options of its own.
+    """
+    system = open_system(path, environment)
+    running = [one for one in find_containers(system, role, None) if one.status == "running"]
+    if not running:
+        raise EngineError(
+            f"no container of the role {role} runs",
+            where=system.stack.name,
+            hint=f"`kiln status {environment}` shows them, `kiln resume` starts them",
+        )
+    terminal = ["--tty"] if sys.stdin.isatty() and sys.stdout.isatty() else []
+    argv = ["docker", "exec", "--interactive", *terminal, str(running[0].name), *command]
+    raise click.exceptions.Exit(attach(argv, env=system.engine.env))
+
+
+def find_containers(system: System, role: str | None, release: int | None) -> list[Container]:
+    """The containers of a role, of a release or of the one that serves; a service has none.
+
+    Raises:
+        RefusedError: there are none.
+    """
+    labels = {"role": role} if role else {}
+    if release is None and role not in (*SERVICE_ROLES, "assets"):
+        current = read_state(require_keeper(system)).current
+        if current is not None:
+            release = current.number
+    if release is not None:
+        labels["release"] = str(release)
+    found = stack_containers(system.engine, system.stack.name, **labels)
+    if not found:
+        there = stack_containers(system.engine, system.stack.name)
+        names = ", ".join(str(one.name).removeprefix(f"{system.stack.name}-") for one in there)
+        raise RefusedError(
+            "there is no such container",
+            where=", ".join(f"{key} {value}" for key, value in labels.items()),
+            hint=f"there are: {names or 'none'}",
+        )
+    return found

@@ -8,7 +8,19 @@ from types import FrameType
 import click
 
 from builder import __version__
-from builder.cli import build, config, deploy, dev, host, image, look, operate, project, secrets
+from builder.cli import (
+    build,
+    config,
+    deploy,
+    dev,
+    host,
+    image,
+    look,
+    operate,
+    project,
+    promote,
+    secrets,
+)
 from builder.cli.output import print_error
 from builder.errors import KilnError
 
@@ -59,7 +71,12 @@ for command in (
     deploy.resume,
     look.status,
     look.history,
+    look.logs,
+    look.exec_,
     operate.unlock,
+    operate.prune,
+    promote.accept,
+    promote.promote,
 ):
     cli.add_command(command)
 

@@ -1,12 +1,17 @@
-"""`kiln unlock`: mending what a release has left."""
+"""`kiln unlock` and `kiln prune`: clearing up what a release has left."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 
+from builder.cli.deploy import require_finished
 from builder.cli.look import environment_argument
-from builder.cli.output import output_option, print_json
+from builder.cli.output import ReleaseView, output_option, print_json
 from builder.cli.system import hold_system, open_system, require_keeper, whoami
+from builder.deploy.proxy_reader import ProxyReader
+from builder.deploy.prune import find_garbage, find_needed, look_around, remove_garbage
+from builder.deploy.services import run_in_proxy
 from builder.deploy.state import audit
 from builder.errors import RefusedError
 
@@ -49,3 +54,35 @@ def unlock(path: Path, environment: str, yes: bool, output: str) -> None:
         print_json({"broken": holder.model_dump() if holder else None})
     else:
         click.echo("the lock is free" if holder else "nobody has the lock")
+
+
+@click.command()
+@environment_argument
+@click.option("--dry-run", is_flag=True, help="Say what would be removed.")
+@output_option
+@click.pass_obj
+def prune(path: Path, environment: str, dry_run: bool, output: str) -> None:
+    """Remove what no release of ENVIRONMENT needs that serves or can be rolled back to.
+
+    Containers, secrets, images and records; leftovers of a killed kiln among them.
+    """
+    system = open_system(path, environment)
+    engine, deploy = system.engine, system.stack.deploy
+    keeper = require_keeper(system)
+    with ReleaseView() as view, hold_system(keeper) as (lease, state):
+        require_finished(state, environment)
+        versions = ProxyReader(run_in_proxy(engine, keeper.stack)).versions()
+        needed = find_needed(state, deploy.keep, versions)
+        garbage = find_garbage(state, needed, look_around(engine, keeper))
+        if garbage and not dry_run:
+            seconds = deploy.timeouts.request + 10
+            remove_garbage(engine, keeper, lease.token, garbage, seconds, view.detail)
+            audit(keeper, lease.token, what="prune", by=whoami(), removed=garbage.count)
+    if output == "json":
+        print_json({"removed": not dry_run, **asdict(garbage)})
+        return
+    for kind, names in asdict(garbage).items():
+        for name in names:
+            click.echo(f"{kind}: {name}")
+    if not garbage:
+        click.echo("nothing to remove")

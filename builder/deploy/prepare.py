@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from builder.deploy.engine import stack_containers, stop_containers
@@ -10,8 +10,9 @@ from builder.deploy.image_files import read_files, read_labels
 from builder.deploy.keeper import SECRETS, HostFile
 from builder.deploy.services import proxy_differs, services_differ, services_run
 from builder.deploy.site import Site
-from builder.deploy.state import RELEASES, HostState
-from builder.deploy.steps import deliver_secrets, pull_image, run_role
+from builder.deploy.state import RELEASES, HostState, release_folder
+from builder.deploy.status import find_problems, see
+from builder.deploy.steps import compose_text, deliver_secrets, pull_image, run_role
 from builder.errors import RefusedError, ReleaseError
 from builder.magento.delivery import plan_delivery
 from builder.magento.release_files import RELEASE_FILES, ReleaseFiles, read_release_files
@@ -186,6 +187,18 @@ def _obstacles(site: Site, state: HostState, target: Release) -> tuple[str, ...]
         return ()
     pull_image(site, PullImage(image=state.current.image))
     return reverse_obstacle(read_facts(site, state.current.image), read_facts(site, target.image))
+
+
+def runs_unchanged(site: Site, state: HostState) -> bool:
+    """Whether the live release runs as it should, in containers as they would be made today."""
+    current = state.current
+    if current is None:
+        return False
+    made = site.keeper.read(f"{release_folder(current.number)}/compose.yaml")
+    if made is None or made.decode() != compose_text(site, current):
+        return False
+    # The lock is this process's own.
+    return not find_problems(site.stack, replace(see(site.engine, site.stack), lock=None))
 
 
 def config_hash(env_php: str, environment: str, number: int) -> str:

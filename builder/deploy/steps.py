@@ -20,6 +20,7 @@ from builder.deploy.engine import (
 )
 from builder.deploy.image_files import read_labels
 from builder.deploy.keeper import SECRETS, STATE, HostFile
+from builder.deploy.prune import Needed, find_garbage, look_around, remove_garbage
 from builder.deploy.services import configure_proxy, start_services
 from builder.deploy.site import Site
 from builder.deploy.state import (
@@ -469,36 +470,17 @@ def remove_release(site: Site, step: RemoveRelease) -> None:
 
 
 def prune(site: Site, step: Prune) -> None:
-    """Remove what no kept release needs: containers, secrets, images. Records stay."""
-    kept = {str(number) for number in step.keep}
-    served = {str(number) for number in step.assets}
-    state = read_state(site.keeper)
+    """Remove what no kept release needs: containers, secrets, images. Records stay, if not old."""
     site.proxy.set_versions(step.versions)
-    for container in stack_containers(site.engine, site.stack.name):
-        number = container.labels.get(RELEASE_LABEL)
-        role = container.labels.get(ROLE_LABEL)
-        if number is None:
-            continue
-        if number not in kept or (role == "assets" and number not in served):
-            stop_containers([container], site.stack.deploy.timeouts.request + 10, site.engine.name)
-    for name in site.keeper.list(SECRETS):
-        if name.isdigit() and name not in kept:
-            site.keeper.remove(site.lease.token, f"{SECRETS}/{name}")
-    wanted = {
-        one.release.image for one in state.releases.values() if str(one.release.number) in kept
-    }
-    for recorded in state.releases.values():
-        if recorded.release.image not in wanted:
-            _remove_image(site, recorded.release.image)
-
-
-def _remove_image(site: Site, image: str) -> None:
-    try:
-        site.engine.client.images.remove(image)
-    except docker.errors.APIError as error:
-        # Not there any more, or another stack's container uses it.
-        if error.status_code not in (404, 409):
-            site.watcher.detail(f"{image} stays: {error.explanation}")
+    needed = Needed(step.keep[0], set(step.keep), set(step.assets))
+    remove_garbage(
+        site.engine,
+        site.keeper,
+        site.lease.token,
+        find_garbage(read_state(site.keeper), needed, look_around(site.engine, site.keeper)),
+        site.stack.deploy.timeouts.request + 10,
+        site.watcher.detail,
+    )
 
 
 def compose_text(site: Site, release: Release, files: str | None = None) -> str:

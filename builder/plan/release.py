@@ -234,6 +234,8 @@ Step = Annotated[
     | Prune,
     Field(discriminator="do"),
 ]
+# Steps that are there only where something is to be another than it is.
+_CHANGES = ("services", "proxy", "maintenance", "backup", "migrate")
 STEP: TypeAdapter[Step] = TypeAdapter(Step)
 
 
@@ -394,6 +396,16 @@ def plan_deploy(stack: str, wish: Wish) -> DeployPlan:
         reasons=wish.reasons,
         steps=tuple(steps),
     )
+
+
+def is_needless(plan: DeployPlan) -> bool:
+    """Whether a plan would only start anew what serves: nothing that it brings is another."""
+    new, old = plan.release, plan.previous
+    if old is None or any(step.do in _CHANGES for step in plan.steps):
+        return False
+    # What differs in every release; a rollback's own words say nothing of what runs.
+    own = ("number", "slot", "schema_image", "rolled_back_to", "created", "by")
+    return old.model_copy(update={name: getattr(new, name) for name in own}) == new
 
 
 def _role(wish: Wish) -> Literal["install", "migrate", "import"] | None:
