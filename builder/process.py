@@ -3,6 +3,7 @@
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 
@@ -40,6 +41,7 @@ def run(
     env: Mapping[str, str] | None = None,
     stdin: bytes | None = None,
     timeout: float | None = None,
+    folder: Path | None = None,
 ) -> Completed:
     """Run a program without a shell.
 
@@ -48,6 +50,7 @@ def run(
         env: the whole environment; None passes on the process's own.
         stdin: bytes for standard input; None means empty input.
         timeout: seconds.
+        folder: where it runs; None means where this process does.
 
     Raises:
         FileNotFoundError: the program is not installed.
@@ -59,6 +62,7 @@ def run(
         input=stdin if stdin is not None else b"",
         capture_output=True,
         timeout=timeout,
+        cwd=folder,
         check=False,
     )
     return Completed(

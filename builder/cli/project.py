@@ -1,5 +1,6 @@
 """`kiln init`, `kiln lint` and `kiln schema`."""
 
+import shutil
 from pathlib import Path
 
 import click
@@ -13,13 +14,14 @@ from builder.magento.suggest import suggest_settings
 from builder.project.loading import FILE_NAME, load_project, parse_project_file
 from builder.project.model import ProjectFile
 from builder.project.sample import render_sample
+from builder.render.templates import template_folder
 
 
 @click.command()
 @click.option("--force", is_flag=True, help="Replace a kiln.yaml that is there.")
 @click.pass_obj
 def init(path: Path, force: bool) -> None:
-    """Write a commented kiln.yaml for the shop in this folder."""
+    """Write a commented kiln.yaml for the shop in this folder, and samples of hooks."""
     target = path / FILE_NAME if path.is_dir() else path
     if target.exists() and not force:
         raise ProjectFileError(
@@ -28,7 +30,17 @@ def init(path: Path, force: bool) -> None:
     text = render_sample(suggest_settings(target.resolve().parent))
     parse_project_file(text.encode(), target.name)
     target.write_text(text, encoding="utf-8")
+    write_hook_samples(target.parent / "hooks")
     click.echo(f"{target} is written; `kiln lint` checks it and the tree")
+
+
+def write_hook_samples(folder: Path) -> None:
+    """Write programs that a release runs once they have lost the end of their names."""
+    folder.mkdir(exist_ok=True)
+    for sample in sorted((template_folder("shop") / "hooks").glob("*.sample")):
+        shutil.copyfile(sample, folder / sample.name)
+        # An installed package does not keep it.
+        (folder / sample.name).chmod(0o755)
 
 
 @click.command()

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from builder.cli.build import resolve_base
@@ -116,6 +117,8 @@ def open_site(system: System, view: ReleaseView) -> Iterator[tuple[Site, HostSta
         keeper = start_keeper(engine, stack, images, version)
     with hold_system(keeper) as (lease, state):
         replicas = state.current.replicas if state.current else 0
+        root = system.project.root
+        here = partial(run, folder=root)
         secrets = open_secrets(system.path, stack.environment)
         site = Site(
             stack=stack,
@@ -126,9 +129,9 @@ def open_site(system: System, view: ReleaseView) -> Iterator[tuple[Site, HostSta
             replicas=max(stack.deploy.web.replicas, replicas),
             images=images,
             database_version=version,
-            root=system.project.root,
+            run=here,
             wanted_secrets=lambda: wanted_values(secrets),
-            hook=Hooks(system.project.root / stack.deploy.hooks, stack, system.settings.env, run),
+            hook=Hooks(root / stack.deploy.hooks, stack, system.settings.env, here, view.detail),
             watcher=view,
         )
         yield site, state

@@ -47,7 +47,7 @@ def list_releases(state: HostState) -> tuple[PastRelease, ...]:
                 else None,
                 migration=recorded.plan.migration,
                 rolled_back_to=release.rolled_back_to,
-                failed=next((one.detail for one in journal if one.event == "fail"), ""),
+                failed=recorded.failed,
             )
         )
     return tuple(found)

@@ -1,6 +1,7 @@
 """A release from its plan to its end, whichever that is."""
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Iterable, Iterator
 
 from builder.deploy.keeper import SECRETS
 from builder.deploy.services import services_run, start_services
@@ -37,7 +38,8 @@ def run_release(site: Site, plan: DeployPlan, env_php: str) -> None:
         LockedError: the lease was lost; another kiln goes on.
     """
     save_plan(site.keeper, site.lease.token, plan, env_php)
-    _go_forward(site, plan, plan.steps, ())
+    with _told(site, plan):
+        _go_forward(site, plan, plan.steps, ())
 
 
 def resume_release(site: Site, recorded: Recorded) -> None:
@@ -48,10 +50,11 @@ def resume_release(site: Site, recorded: Recorded) -> None:
     """
     plan = recorded.plan
     if recorded.way_back:
-        _go_back(site, plan, recorded.begun)
+        _put_back(site, recorded)
         return
     done = len(recorded.finished_steps)
-    _go_forward(site, plan, plan.steps[done:], recorded.begun)
+    with _told(site, plan):
+        _go_forward(site, plan, plan.steps[done:], recorded.begun)
 
 
 def mend_system(site: Site, state: HostState) -> None:
@@ -90,7 +93,31 @@ def mend_system(site: Site, state: HostState) -> None:
 def abort_release(site: Site, recorded: Recorded) -> None:
     """Put the previous release back instead of going on."""
     note(site.keeper, site.lease.token, recorded.release.number, "fail", None, "aborted")
+    _put_back(site, recorded)
+
+
+def _put_back(site: Site, recorded: Recorded) -> None:
     _go_back(site, recorded.plan, recorded.begun)
+    site.hook.end(recorded.plan, "put back", recorded.failed or "aborted")
+
+
+@contextlib.contextmanager
+def _told(site: Site, plan: DeployPlan) -> Iterator[None]:
+    """Tell the user's programs how a release has ended."""
+    try:
+        yield
+    except LockedError:
+        # Another kiln goes on with it, and will tell.
+        raise
+    except KilnError as error:
+        cause = error.__cause__ if isinstance(error.__cause__, KilnError) else error
+        left = isinstance(error, UnfinishedError)
+        site.hook.end(plan, "unfinished" if left else "put back", cause.message)
+        raise
+    except KeyboardInterrupt:
+        site.hook.end(plan, "interrupted", "interrupted")
+        raise
+    site.hook.end(plan, "live", "")
 
 
 def _go_forward(
@@ -99,6 +126,8 @@ def _go_forward(
     begun = list(begun_before)
     number = plan.release.number
     try:
+        if not begun:
+            site.hook.begin(plan)
         for step in steps:
             site.lease.check()
             note(site.keeper, site.lease.token, number, "begin", step)

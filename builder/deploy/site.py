@@ -2,16 +2,19 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from builder.deploy.engine import Engine
 from builder.deploy.keeper import Keeper
 from builder.deploy.lease import Lease
 from builder.deploy.proxy import Proxy
-from builder.plan.release import Step
+from builder.plan.release import DeployPlan, Step
 from builder.plan.stack import Stack
+from builder.process import Runner
 from builder.secrets.delivery import VersionedValue
+
+# How a release ends, as far as this process sees it.
+Outcome = Literal["live", "put back", "unfinished", "interrupted"]
 
 
 class Watcher(Protocol):
@@ -25,9 +28,16 @@ class Watcher(Protocol):
 
 
 class Hook(Protocol):
-    """Runs the user's program around a step."""
+    """Runs the user's programs around a release and its steps."""
 
-    def __call__(self, moment: str, step: Step, number: int) -> None: ...
+    def __call__(self, moment: str, step: Step, number: int) -> None:
+        """A step of a release is next, or has ended."""
+
+    def begin(self, plan: DeployPlan) -> None:
+        """A release is about to begin."""
+
+    def end(self, plan: DeployPlan, outcome: Outcome, reason: str) -> None:
+        """A release has ended, well or not; nothing that goes wrong here changes that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +53,7 @@ class Site:
         replicas: servers a slot: what is wanted, and what the live release has.
         images: of the proxy and the services that Kiln runs, by digest.
         database_version: what the database is to say it is; None for what it is.
-        root: the folder of kiln.yaml, where hooks and the backup command run.
+        run: runs programs in the folder of kiln.yaml.
         wanted_secrets: reads the values of all secrets.
         hook: runs hooks.
         watcher: told of progress.
@@ -57,7 +67,7 @@ class Site:
     replicas: int
     images: Mapping[str, str]
     database_version: str | None
-    root: Path
+    run: Runner
     wanted_secrets: Callable[[], Mapping[str, VersionedValue]]
     hook: Hook
     watcher: Watcher

@@ -59,6 +59,11 @@ class Recorded:
         return any(one.event in ("fail", "undo") for one in self.journal)
 
     @property
+    def failed(self) -> str:
+        """Why it did not come to serve; empty where it did not fail."""
+        return next((one.detail for one in self.journal if one.event == "fail"), "")
+
+    @property
     def begun(self) -> tuple[Step, ...]:
         """The steps that were begun on the way forward, in order."""
         forward: list[Step] = []

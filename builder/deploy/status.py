@@ -345,6 +345,6 @@ def _unfinished(recorded: Recorded) -> Unfinished:
         image=recorded.release.image,
         by=recorded.release.by,
         step=describe_step(steps[-1]) if steps else "",
-        failed=next((one.detail for one in recorded.journal if one.event == "fail"), ""),
+        failed=recorded.failed,
         stuck=bool(recorded.journal) and recorded.journal[-1].event == "stuck",
     )

@@ -166,7 +166,7 @@ def run_backup(site: Site) -> None:
     backup = site.stack.deploy.backup
     if backup is None:
         return
-    done = site.engine.run(backup.command, env=site.engine.env)
+    done = site.run(backup.command, env=site.engine.env)
     if done.returncode != 0:
         raise ReleaseError(
             f"the backup command ended with {done.returncode}",

@@ -162,7 +162,11 @@ class Deploy(_Model):
     maintenance: Maintenance = Maintenance()
     backup: Backup | None = None
     hooks: StrictStr = Field(
-        "hooks", description="A folder with programs named before-STEP and after-STEP."
+        "hooks",
+        description=(
+            "A folder with programs named before-STEP, after-STEP, before-release, after-release "
+            "and failed-release; `kiln init` writes samples."
+        ),
     )
     state: HostPath = Field("/var/lib/kiln", description="The folder on the host for state.")
     secrets: HostPath = Field(

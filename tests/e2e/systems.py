@@ -265,6 +265,22 @@ def run_system(
     project = yaml.safe_load((tree / "kiln.yaml").read_text())
     # Another name, so that systems side by side are apart; the images are the first shop's.
     (tree / "kiln.yaml").write_text(yaml.safe_dump({**project, "name": shop}))
+    with run_environment(kiln, engine, tree, name, services, settings, **deploy) as system:
+        yield system
+
+
+@contextlib.contextmanager
+def run_environment(
+    kiln: Kiln,
+    engine: docker.DockerClient,
+    tree: Path,
+    name: str,
+    services: Sequence[str] = ("database", "cache"),
+    settings: Mapping[str, Any] = {},
+    **deploy: Any,
+) -> Iterator[System]:
+    """A system of a tree that may have others, likewise; its state is beside the tree."""
+    shop = yaml.safe_load((tree / "kiln.yaml").read_text())["name"]
     memory = Path(tempfile.mkdtemp(prefix="kiln-test-", dir="/dev/shm"))
     source = memory / "source"
     source.mkdir(mode=0o700)
@@ -274,7 +290,7 @@ def run_system(
     ):
         (source / secret).write_text(value)
     port = free_port()
-    system = System(kiln, engine, tree, name, f"{shop}-{name}", port, folder, source)
+    system = System(kiln, engine, tree, name, f"{shop}-{name}", port, tree.parent, source)
     _write_environment(system, memory, services, settings, deploy)
     try:
         yield system

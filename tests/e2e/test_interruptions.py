@@ -142,7 +142,7 @@ def test_a_job_that_is_cancelled_before_the_swap_leaves_the_old_release(
 
 def test_a_new_container_that_is_killed_ends_the_release(system: System, images: Images) -> None:
     before = system.current
-    process = system.start("deploy", system.name, images.second)
+    process = system.start("deploy", system.name, images.second, "--force")
     number = _wait_for_step(system, "boot")
     until = time.monotonic() + 60
     while not (
@@ -165,7 +165,7 @@ def test_an_old_container_that_is_killed_does_not_hold_a_release_up(
     system: System, images: Images
 ) -> None:
     before = system.current
-    process = system.start("deploy", system.name, images.second)
+    process = system.start("deploy", system.name, images.second, "--force")
     _wait_for_step(system, "boot")
     system.containers(release=str(before), role="web")[0].kill()
     _, err = process.communicate(timeout=300)

@@ -81,7 +81,7 @@ def test_a_plan_names_every_step_and_changes_nothing(system: System, images: Ima
 def test_two_releases_at_once_are_one_and_a_word_about_who_has_the_lock(
     system: System, images: Images
 ) -> None:
-    first = system.start("deploy", system.name, images.second)
+    first = system.start("deploy", system.name, images.second, "--force")
     until = time.monotonic() + 60
     while not (system.state_folder / "lease").exists():
         assert time.monotonic() < until

@@ -55,6 +55,9 @@ from builder.magento.paths import (
         "vendor/acme/kit/composer.lock",
         "vendor/magento/magento2-base/dev/tools/x",
         "vendor/magento/magento2-base/.htaccess.sample",
+        "hooks/after-release",
+        "hooks/before-boot.sample",
+        "hooks/failed-release",
     ],
 )
 def test_never_goes_into_an_image(path: str) -> None:
@@ -108,6 +111,7 @@ def test_never_goes_into_an_image(path: str) -> None:
         "vendor/bin/phpunit",
         "develop/a.txt",
         "x.git",
+        "hooks/build.sh",
     ],
 )
 def test_goes_into_an_image(path: str) -> None:
