@@ -1,5 +1,6 @@
 """`kiln status`, `history`, `logs` and `exec`: looking into a system. No lock is taken."""
 
+import contextlib
 import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from builder.deploy.history import PastRelease, list_releases, read_audit
 from builder.deploy.logs import follow_logs, parse_since, read_logs
 from builder.deploy.state import read_state
 from builder.deploy.status import SlotStatus, SystemStatus, read_status
+from builder.deploy.status_page import open_page, open_server
 from builder.errors import EngineError, RefusedError, UnhealthyError
 from builder.process import attach
 
@@ -32,14 +34,24 @@ environment_argument = click.argument("environment")
     is_flag=True,
     help=f"End with {UnhealthyError.exit_code} if something is not as it should be.",
 )
+@click.option(
+    "--serve",
+    is_flag=False,
+    flag_value="127.0.0.1:8765",
+    metavar="[[ADDRESS:]PORT]",
+    help="Show it as a page for a browser, until interrupted; at 127.0.0.1:8765 by default.",
+)
 @output_option
 @click.pass_obj
-def status(path: Path, environment: str, check: bool, output: str) -> None:
+def status(path: Path, environment: str, check: bool, serve: str | None, output: str) -> None:
     """Show how ENVIRONMENT is: what serves, its containers, requests, lock and problems.
 
     Ends with 0 whatever it finds, unless --check is given.
     """
     system = open_system(path, environment)
+    if serve is not None:
+        _serve(system, serve)
+        return
     found = read_status(system.engine, system.stack, datetime.now(UTC))
     if output == "json":
         print_json(found.as_json())
@@ -47,6 +59,15 @@ def status(path: Path, environment: str, check: bool, output: str) -> None:
         _print_status(found)
     if check and not found.healthy:
         raise click.exceptions.Exit(UnhealthyError.exit_code)
+
+
+def _serve(system: System, address: str) -> None:
+    with open_server(open_page(system.engine, system.stack), address) as server:
+        host, port = server.server_address[:2]
+        shown = f"[{host!s}]" if ":" in str(host) else str(host)
+        click.echo(f"http://{shown}:{port}/ shows {system.stack.name}; Ctrl-C ends it", err=True)
+        with contextlib.suppress(KeyboardInterrupt):
+            server.serve_forever()
 
 
 def _print_status(found: SystemStatus) -> None:

@@ -63,9 +63,9 @@ def set_up_host(
     provide_engine(run, env, mirror, tell)
     provide_registry(run, env, mirror, tell)
     if signs:
-        provide_programs(run, env, mirror, tell, ["cosign"])
+        provide_programs(run, env, mirror, tell, {"cosign": "cosign"})
     if not has_base_image(registry, suite):
-        provide_programs(run, env, mirror, tell, ["mmdebstrap"])
+        provide_programs(run, env, mirror, tell, {"mmdebstrap": "mmdebstrap"})
         provide_base_image(run, env, registry, suite, mirror, tell)
 
 
@@ -92,7 +92,7 @@ def provide_registry(run: Runner, env: Mapping[str, str], mirror: str | None, te
     """Use the registry that answers at localhost:5000; else install and start one."""
     if _registry_answers():
         return
-    provide_programs(run, env, mirror, tell, ["docker-registry"])
+    provide_programs(run, env, mirror, tell, {"docker-registry": "docker-registry"})
     if not _registry_answers():
         tell(f"starting a registry at {LOCAL_REGISTRY}")
         configuration = _STATE / "registry.yml"
@@ -125,10 +125,15 @@ def _registry_answers() -> bool:
 
 
 def provide_programs(
-    run: Runner, env: Mapping[str, str], mirror: str | None, tell: Tell, names: Sequence[str]
+    run: Runner, env: Mapping[str, str], mirror: str | None, tell: Tell, packages: Mapping[str, str]
 ) -> None:
-    """Install the programs that are missing, each from the Debian package of its name."""
-    if missing := [name for name in names if shutil.which(name) is None]:
+    """Install the programs that are missing.
+
+    Args:
+        run, env, mirror, tell: as in `set_up_host`.
+        packages: the Debian package of each program.
+    """
+    if missing := [package for name, package in packages.items() if shutil.which(name) is None]:
         _install(run, env, mirror, tell, missing)
 
 

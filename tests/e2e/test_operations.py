@@ -1,15 +1,24 @@
 """Looking into a system, mending it, and promoting what it serves."""
 
 import json
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import docker
 import pytest
+import requests
+from selenium.common.exceptions import StaleElementReferenceException
+from selenium.webdriver import Chrome
+from selenium.webdriver.support.ui import WebDriverWait
 
+from tests.browser import open_browser
 from tests.conftest import Kiln
 from tests.e2e.systems import Images, System, run_environment
+
+# A machine with other things to do shows a page late.
+PATIENCE = 120
 
 
 def status(system: System) -> dict[str, Any]:
@@ -170,6 +179,82 @@ def test_leftovers_are_removed_and_what_is_needed_stays(system: System, images: 
     assert {one.name for one in secrets.iterdir()} == {current, "incoming", "services"}
     assert "nothing to remove" in system.done("prune", system.name).out
     assert status(system)["healthy"] is True
+
+
+@pytest.fixture(scope="module")
+def url(system: System) -> Iterator[str]:
+    process = system.start("status", system.name, "--serve", "127.0.0.1:0")
+    assert process.stderr is not None
+    line = process.stderr.readline()
+    assert line.startswith("http://127.0.0.1:"), line
+    yield line.split()[0]
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=60) == 0
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[Chrome]:
+    with open_browser(tmp_path / "profile") as made:
+        made.set_page_load_timeout(PATIENCE)
+        yield made
+
+
+def text_of(browser: Chrome, selector: str) -> str:
+    return browser.find_element("css selector", selector).text
+
+
+def wait_for(browser: Chrome, selector: str, text: str) -> None:
+    """Wait until the page, which reloads itself, says something."""
+    wait = WebDriverWait(browser, PATIENCE, ignored_exceptions=[StaleElementReferenceException])
+    wait.until(lambda shown: text in text_of(shown, selector))
+
+
+def test_the_page_shows_what_serves_and_what_it_is_asked(
+    system: System, url: str, browser: Chrome
+) -> None:
+    for _ in range(3):
+        system.get()
+    browser.get(url)
+    assert browser.title == system.stack
+    assert text_of(browser, "h1") == system.stack
+    assert text_of(browser, "#health") == "healthy"
+    assert text_of(browser, "#release") == str(system.current)
+    assert text_of(browser, "#mode") == "open"
+    assert text_of(browser, "#lock") == "nobody"
+    live = [
+        row.text
+        for row in browser.find_elements("css selector", "[id^=slot-]")
+        if "live" in row.text
+    ]
+    assert len(live) == 1
+    assert "2 of 2" in live[0]
+    tables = browser.find_element("tag name", "main").text
+    assert f"{system.stack}-database" in tables
+    # Its style is loaded, and nothing is against its own policy.
+    health = browser.find_element("id", "health")
+    assert health.value_of_css_property("font-weight") == "600"
+    assert browser.get_log("browser") == []  # type: ignore[no-untyped-call]
+
+
+def test_the_page_follows_what_happens_by_itself(system: System, url: str, browser: Chrome) -> None:
+    browser.get(url)
+    wait_for(browser, "#health", "healthy")
+    (cron,) = system.containers(role="cron")
+    cron.stop(timeout=30)
+    try:
+        wait_for(browser, "#health", "not healthy")
+        assert "0 of 1 cron containers run" in text_of(browser, "main")
+    finally:
+        cron.start()
+    WebDriverWait(browser, PATIENCE, ignored_exceptions=[StaleElementReferenceException]).until(
+        lambda shown: text_of(shown, "#health") == "healthy"
+    )
+
+
+def test_the_page_holds_no_secret(system: System, url: str) -> None:
+    pages = [requests.get(f"{url}{path}", timeout=PATIENCE).text for path in ("", "status.json")]
+    for secret in system.source.iterdir():
+        assert not any(secret.read_text() in page for page in pages)
 
 
 @pytest.fixture(scope="module")
