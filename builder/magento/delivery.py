@@ -22,8 +22,9 @@ from builder.magento.readers import (
 )
 from builder.magento.services import service_leaves
 from builder.magento.unfit_settings import find_problems
-from builder.project.environment import Secret, Value
+from builder.project.environment import Value
 from builder.project.environments import Environment
+from builder.project.secret_name import Secret
 
 _OVER_ALL = (
     "it is over config.php and the database, leaves the configuration's hash as it is, so that "

@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from builder.project.environment import Secret
 from builder.project.environments import Environment
+from builder.project.secret_name import Secret
 from builder.project.yaml_file import KeyPath
 
 Comparison = Literal["equal", "different", "unknown"]

@@ -8,9 +8,10 @@ from builder.errors import ProjectFileError
 from builder.magento.config_php import CONFIG_PHP
 from builder.magento.finding import Finding
 from builder.magento.shop_settings import ShopSettings
-from builder.project.environment import Secret, Value
+from builder.project.environment import Value
 from builder.project.environments import DEVELOPMENT, FOLDER, Environment
 from builder.project.given import GivenSetting, given_settings
+from builder.project.secret_name import Secret
 from builder.project.yaml_file import KeyPath
 
 _OPTIONAL_SERVICES = ("cache", "page_cache", "session", "queue", "search", "varnish")

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator
 
 from builder.magento.env_tree import EnvScalar, KeyPath, Leaf, SecretRef
 from builder.magento.readers import DeliveryTable, load_delivery_table
-from builder.project.environment import Amqp, Database, EnvironmentFile, Redis, Secret
+from builder.project.environment import Amqp, Database, EnvironmentFile, Redis
+from builder.project.secret_name import Secret
 
 # `install/date` says that the shop is installed; the Admin leaves older news out.
 _INSTALLED = "Wed, 01 Jan 2020 00:00:00 +0000"

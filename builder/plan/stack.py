@@ -10,6 +10,7 @@ from builder.errors import ProjectFileError
 from builder.project.deployment import Deploy
 from builder.project.environments import Environment
 from builder.project.loading import Project
+from builder.project.references import referenced_secrets
 
 # The port that each of Kiln's own services listens on.
 SERVICE_PORTS = {"database": 3306, "cache": 6379, "queue": 5672}
@@ -36,6 +37,8 @@ class Stack:
         services: images by service, those that Kiln runs: `auto` or by digest.
         database: name, user and secret of the database that Kiln runs; None where external.
         queue: user and secret of the queue that Kiln runs; None where external.
+        certificate: the secret with the proxy's certificate and key; None without HTTPS.
+        varnish: `host:port` of each Varnish that is to forget its pages.
         base_url: where visitors reach the shop, for warming it up; empty where only the
             database says.
         allowed: who is served in a maintenance window.
@@ -51,6 +54,8 @@ class Stack:
     services: Mapping[str, str]
     database: tuple[str, str, str] | None
     queue: tuple[str, str] | None
+    certificate: str | None
+    varnish: tuple[str, ...]
     base_url: str
     allowed: tuple[IPv4Network | IPv6Network, ...]
     trusted: tuple[IPv4Network | IPv6Network, ...]
@@ -116,11 +121,33 @@ def plan_stack(project: Project, environment: Environment, page: str) -> Stack:
         if "database" in own
         else None,
         queue=(queue.user, queue.password.secret) if queue and "queue" in own else None,
+        certificate=_certificate(environment),
+        varnish=tuple(f"{one.host}:{one.port}" for one in file.services.varnish),
         base_url=_base_url(environment),
         allowed=tuple(map(ip_network, file.deploy.maintenance.allowed)),
         trusted=tuple(map(ip_network, file.deploy.trusted_proxies)),
         page=page,
     )
+
+
+def _certificate(environment: Environment) -> str | None:
+    """The certificate's secret, which must be no other's: the shop's containers read all others.
+
+    Raises:
+        ProjectFileError: it is.
+    """
+    https = environment.file.deploy.https if environment.file.deploy else None
+    if https is None:
+        return None
+    name = https.certificate.secret
+    keys = referenced_secrets(environment.file)[name]
+    if len(keys) > 1:
+        raise ProjectFileError(
+            f"the secret {name} is that of the certificate, and something else besides",
+            where=environment.where("deploy", "https", "certificate"),
+            hint="give the certificate a secret of its own",
+        )
+    return name
 
 
 def _base_url(environment: Environment) -> str:

@@ -13,6 +13,8 @@ from pydantic import (
     StrictStr,
 )
 
+from builder.project.secret_name import Secret
+
 # The slots of a system's /24 have room for this many: plan/proxy.py.
 MAX_REPLICAS = 60
 MAX_KEPT = 7
@@ -65,6 +67,15 @@ class Web(_Model):
     )
     memory: Annotated[StrictStr, Field(pattern=r"^[0-9]+[kmg]$")] | None = Field(
         None, description="The most that one may use, e.g. 4g."
+    )
+
+
+class Https(_Model):
+    """HTTPS and HTTP/2, spoken by the proxy."""
+
+    listen: Published = Field("443", description="[ADDRESS:]PORT of the host.")
+    certificate: Secret = Field(
+        description="PEM: certificate, chain and key. The proxy alone can read it."
     )
 
 
@@ -136,6 +147,7 @@ class Deploy(_Model):
         ),
     )
     listen: Published = Field("80", description="[ADDRESS:]PORT of the host for HTTP.")
+    https: Https | None = None
     trusted_proxies: tuple[Cidr, ...] = Field(
         (), description="Who may say, as X-Forwarded-For and -Proto, what the client was."
     )

@@ -8,7 +8,6 @@ import re
 from typing import Annotated, Literal
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -19,35 +18,19 @@ from pydantic import (
 )
 
 from builder.project.deployment import Deploy
+from builder.project.secret_name import Secret, matching
 
 SETTING_PATH = re.compile(r"[A-Za-z0-9_]+(?:/[A-Za-z0-9_]+){2,}")
 SCOPE_CODE = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
-SECRET_NAME = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*")
 
 
-def _matching(pattern: re.Pattern[str], form: str) -> AfterValidator:
-    def check(value: str) -> str:
-        if not pattern.fullmatch(value):
-            raise ValueError(f"must have the form {form}")
-        return value
-
-    return AfterValidator(check)
-
-
-SettingPath = Annotated[StrictStr, _matching(SETTING_PATH, "section/group/field")]
-ScopeCode = Annotated[StrictStr, _matching(SCOPE_CODE, "of a website's or store view's code")]
-SecretName = Annotated[StrictStr, _matching(SECRET_NAME, "lower-case-words"), Field(max_length=63)]
+SettingPath = Annotated[StrictStr, matching(SETTING_PATH, "section/group/field")]
+ScopeCode = Annotated[StrictStr, matching(SCOPE_CODE, "of a website's or store view's code")]
 Port = Annotated[StrictInt, Field(ge=1, le=65535)]
 
 
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Secret(_Model):
-    """A sensitive value, by its name in the environment's secret source."""
-
-    secret: SecretName
 
 
 Value = StrictStr | StrictInt | StrictBool | None | Secret

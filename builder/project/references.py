@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from pydantic import BaseModel
 
-from builder.project.environment import EnvironmentFile, Secret
+from builder.project.environment import EnvironmentFile
+from builder.project.secret_name import Secret
 from builder.project.yaml_file import KeyPath
 
 

@@ -16,12 +16,12 @@ from typing import Protocol
 from builder.errors import SecretError
 from builder.process import Completed, Runner
 from builder.project.environment import (
-    SECRET_NAME,
     CommandSource,
     DirectorySource,
     EnvironmentSource,
     SecretSourceConfig,
 )
+from builder.project.secret_name import SECRET_NAME
 from builder.secrets.files import read_file, refused, write_file
 from builder.secrets.value import MASK, SecretValue
 

@@ -77,6 +77,8 @@ def make_stack(**changes: Any) -> Stack:
         "services": {"database": "auto"},
         "database": ("shop", "shop", "db-password"),
         "queue": None,
+        "certificate": None,
+        "varnish": (),
         "base_url": "",
         "allowed": (),
         "trusted": (),

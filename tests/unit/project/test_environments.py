@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 
 from builder.errors import ProjectFileError
 from builder.plan.development import service_options
-from builder.project.environment import Secret
 from builder.project.environments import (
     environment_names,
     load_environment,
     merge_values,
     secret_folders,
 )
+from builder.project.secret_name import Secret
 
 BASE: dict[str, Any] = {
     "abstract": True,

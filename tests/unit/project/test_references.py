@@ -3,8 +3,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from builder.project.environment import EnvironmentFile, Secret
+from builder.project.environment import EnvironmentFile
 from builder.project.references import referenced_secrets
+from builder.project.secret_name import Secret
 
 
 def environment(**changes: Any) -> EnvironmentFile:
