@@ -17,7 +17,7 @@ from builder.deploy.release import (
     run_release,
 )
 from builder.deploy.site import Site
-from builder.deploy.state import HostState, audit, read_state
+from builder.deploy.state import HostState, read_state
 from builder.deploy.steps import pull_image
 from builder.errors import RefusedError, UnfinishedError
 from builder.plan.describe import describe_step

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -124,12 +125,21 @@ def run_compose(
         DiskFullError: the host's disk is full.
     """
     argv = ["docker", "compose", "--project-name", project, "--file", "-", *arguments]
-    done = engine.run(argv, env=engine.env, stdin=text.encode(), timeout=timeout)
+    try:
+        done = engine.run(argv, env=engine.env, stdin=text.encode(), timeout=timeout)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise EngineError(
+            f"docker compose does not work: {error}"
+            if isinstance(error, OSError)
+            else f"docker compose has not ended within {timeout:.0f} s",
+            where=project,
+            hint="see `docker compose version`, then `kiln resume`",
+        ) from None
     if done.returncode != 0:
         lines = tuple((done.stderr or done.stdout).strip().splitlines()[-_SHOWN_LINES:])
-        error = explain_refusal(lines[-1] if lines else "no answer", f"docker compose {project}")
-        error.details = lines[:-1]
-        raise error
+        refused = explain_refusal(lines[-1] if lines else "no answer", f"docker compose {project}")
+        refused.details = lines[:-1]
+        raise refused
     return done
 
 
@@ -223,6 +233,10 @@ def run_in(
     """
     with engine_errors(where or str(container.name)):
         done: Any = container.exec_run(list(argv), demux=True, environment=dict(environment or {}))
+    if done.exit_code is None:
+        raise EngineError(
+            "its container ended meanwhile", where=where or str(container.name), hint="run it again"
+        )
     out, err = (part or b"" for part in done.output)
     return Completed(
         int(done.exit_code), out.decode("utf-8", "replace"), err.decode("utf-8", "replace")

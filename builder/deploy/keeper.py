@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import docker.errors
 from docker.models.containers import Container
 from pydantic import BaseModel, ConfigDict
 
@@ -129,11 +128,16 @@ class Keeper:
             done: Any = self.container.exec_run(["sh", "-c", script, "sh", path, names], demux=True)
         found: dict[str, dict[str, bytes]] = {}
         # A file that grows meanwhile has its first part, which is enough of a journal.
-        with tarfile.open(fileobj=io.BytesIO(done.output[0] or _EMPTY_TAR)) as tar:
-            for entry in tar:
-                _, folder, name = entry.name.split("/")
-                content = tar.extractfile(entry)
-                found.setdefault(folder, {})[name] = content.read() if content else b""
+        try:
+            with tarfile.open(fileobj=io.BytesIO(done.output[0] or _EMPTY_TAR)) as tar:
+                for entry in tar:
+                    _, folder, name = entry.name.split("/")
+                    content = tar.extractfile(entry)
+                    found.setdefault(folder, {})[name] = content.read() if content else b""
+        except tarfile.TarError as error:
+            raise EngineError(
+                f"the state came in part only: {error}", where=self.stack, hint="run this again"
+            ) from None
         return found
 
     def list(self, path: str) -> tuple[str, ...]:
@@ -162,10 +166,8 @@ class Keeper:
         root = SECRETS if target.startswith(f"{SECRETS}/") else STATE
         name = secrets.token_hex(8)
         archive = _archive(name, files, folder)
-        try:
+        with engine_errors(self.stack):
             sent = self.container.put_archive(f"{root}/incoming", archive)
-        except docker.errors.APIError as error:
-            raise explain_refusal(str(error.explanation or error), self.stack) from None
         if not sent:
             raise EngineError("did not take files", where=self.stack, hint="run this again")
         self._state("install", str(token), f"{root}/incoming/{name}", target)

@@ -1,10 +1,10 @@
 """What is found out on the host before a release is planned, and the plan."""
 
 import hashlib
-import json
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from builder.deploy.database_status import DatabaseStatus, parse_status, require_answer
 from builder.deploy.engine import stack_containers, stop_containers
 from builder.deploy.image_files import read_files, read_labels
 from builder.deploy.keeper import SECRETS, HostFile
@@ -12,8 +12,14 @@ from builder.deploy.services import proxy_differs, services_differ, services_run
 from builder.deploy.site import Site
 from builder.deploy.state import RELEASES, HostState, release_folder
 from builder.deploy.status import find_problems, see
-from builder.deploy.steps import compose_text, deliver_secrets, pull_image, run_role
-from builder.errors import RefusedError, ReleaseError
+from builder.deploy.steps import (
+    compose_text,
+    deliver_secrets,
+    pull_image,
+    run_role,
+    shop_secrets,
+)
+from builder.errors import RefusedError
 from builder.magento.delivery import plan_delivery
 from builder.magento.release_files import RELEASE_FILES, ReleaseFiles, read_release_files
 from builder.magento.services import cache_prefix
@@ -40,23 +46,6 @@ class Prepared:
 
     plan: DeployPlan
     env_php: str
-
-
-@dataclass(frozen=True, slots=True)
-class DatabaseStatus:
-    """What the image says of the database.
-
-    Attributes:
-        tables: in it.
-        installing: an installation was begun and not ended.
-        database, configuration: exit codes of setup:db:status and app:config:status: 0, or 2 where
-            something must be done; None where the database is empty.
-    """
-
-    tables: int
-    installing: bool
-    database: int | None
-    configuration: int | None
 
 
 def prepare_deploy(
@@ -92,7 +81,7 @@ def prepare_deploy(
         cache_types=facts.cache_types,
     )
     env_php = render_env_php(delivery)
-    values = site.wanted_secrets()
+    values = shop_secrets(site)
     deploy = site.stack.deploy
     release = Release(
         number=number,
@@ -161,7 +150,7 @@ def prepare_rollback(
     env_php = kept.decode().replace(
         cache_prefix(environment, str(target.number)), cache_prefix(environment, str(number))
     )
-    values = site.wanted_secrets() if current_secrets else {}
+    values = shop_secrets(site) if current_secrets else {}
     release = target.model_copy(
         update={
             "number": number,
@@ -279,46 +268,24 @@ def ask_database(site: Site, release: Release, env_php: str) -> DatabaseStatus:
     """
     token = site.lease.token
     folder = {"env.php": HostFile(env_php.encode(), 0o644)}
+    # The answer that a killed kiln left may be another image's.
+    _remove_probes(site)
     try:
         site.keeper.install(token, f"{RELEASES}/{_PROBE}", folder, HostFile(b"", 0o755))
-        deliver_secrets(site, _PROBE, site.wanted_secrets())
+        deliver_secrets(site, _PROBE, shop_secrets(site))
         printed = run_role(site, release, "status", 300, files=_PROBE)
     finally:
-        probes = stack_containers(site.engine, site.stack.name, role="job")
-        stop_containers(
-            [one for one in probes if str(one.name).startswith(f"{site.stack.name}-{_PROBE}-")],
-            0,
-            site.engine.name,
-        )
+        _remove_probes(site)
         site.keeper.remove(token, f"{RELEASES}/{_PROBE}", f"{SECRETS}/{_PROBE}")
-    return parse_status(printed)
-
-
-def parse_status(printed: str) -> DatabaseStatus:
-    """Read what the role `status` printed: one line of JSON, the last.
-
-    Raises:
-        ReleaseError: there is none, or Magento could not tell.
-    """
-    lines = [line for line in printed.strip().splitlines() if line.startswith("{")]
-    try:
-        found = json.loads(lines[-1])
-        codes = {
-            key: None if found[key] is None else int(found[key]["exit"])
-            for key in ("database", "configuration")
-        }
-        status = DatabaseStatus(int(found["tables"]), bool(found["installing"]), **codes)
-    except (LookupError, ValueError, TypeError):
-        raise ReleaseError(
-            "the image does not say what the database needs",
-            details=tuple(printed.strip().splitlines()[-10:]),
-            hint="see its last lines",
-        ) from None
-    for key, code in codes.items():
-        if code not in (None, 0, 2):
-            raise ReleaseError(
-                f"Magento cannot tell whether the {key} is up to date: it ended with {code}",
-                details=tuple(str(found[key].get("said", "")).splitlines()[-10:]),
-                hint="see its last lines",
-            )
+    status = parse_status(printed)
+    require_answer(status)
     return status
+
+
+def _remove_probes(site: Site) -> None:
+    probes = stack_containers(site.engine, site.stack.name, role="job")
+    stop_containers(
+        [one for one in probes if str(one.name).startswith(f"{site.stack.name}-{_PROBE}-")],
+        0,
+        site.engine.name,
+    )

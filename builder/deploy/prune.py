@@ -202,9 +202,10 @@ def remove_garbage(
 
 
 def _remove_image(engine: Engine, image: str, tell: Callable[[str], None]) -> None:
-    try:
-        engine.client.images.remove(image)
-    except docker.errors.APIError as error:
-        # Not there any more, or another stack's container uses it.
-        if error.status_code not in (404, 409):
-            tell(f"{image} stays: {error.explanation}")
+    with engine_errors(image):
+        try:
+            engine.client.images.remove(image)
+        except docker.errors.APIError as error:
+            # Not there any more, or another stack's container uses it.
+            if error.status_code not in (404, 409):
+                tell(f"{image} stays: {error.explanation}")

@@ -6,8 +6,16 @@ from collections.abc import Iterable, Iterator
 from builder.deploy.keeper import SECRETS
 from builder.deploy.services import services_run, start_services
 from builder.deploy.site import Site
-from builder.deploy.state import Event, HostState, Recorded, audit, note, save_plan
-from builder.deploy.steps import deliver_secrets, do_step
+from builder.deploy.state import (
+    Event,
+    HostState,
+    Recorded,
+    audit,
+    note,
+    read_state,
+    save_plan,
+)
+from builder.deploy.steps import deliver_secrets, do_step, shop_secrets, start_again
 from builder.errors import (
     DiskFullError,
     EngineError,
@@ -19,9 +27,12 @@ from builder.errors import (
 from builder.plan.describe import describe_step
 from builder.plan.release import (
     BootWeb,
+    DeliverFiles,
     DeployPlan,
     KeepAssets,
+    Prune,
     SetMaintenance,
+    StartServices,
     StartWorkers,
     Step,
     Swap,
@@ -49,12 +60,40 @@ def resume_release(site: Site, recorded: Recorded) -> None:
         As `run_release`.
     """
     plan = recorded.plan
+    mended = _deliver_again(site, recorded)
     if recorded.way_back:
         _put_back(site, recorded)
-        return
-    done = len(recorded.finished_steps)
-    with _told(site, plan):
-        _go_forward(site, plan, plan.steps[done:], recorded.begun)
+    else:
+        done = len(recorded.finished_steps)
+        with _told(site, plan):
+            _go_forward(site, plan, plan.steps[done:], recorded.begun)
+        _audit(site, plan, "rollback" if plan.release.rolled_back_to else "deploy")
+    if mended:
+        mend_system(site, read_state(site.keeper))
+
+
+def _deliver_again(site: Site, recorded: Recorded) -> bool:
+    """What the host's restart in the middle of a release took away; False where nothing is missing.
+
+    Without its secrets no container starts.
+    """
+    plan = recorded.plan
+    delivered = any(isinstance(step, DeliverFiles) for step in recorded.finished_steps)
+    releases = (*((plan.previous,) if plan.previous else ()), *((plan.release,) * delivered))
+    there = site.keeper.list(SECRETS)
+    gone = [one for one in releases if str(one.number) not in there]
+    for release in gone:
+        site.watcher.step(f"deliver the secrets of release {release.number} again")
+        deliver_secrets(site, str(release.number), shop_secrets(site))
+    served = plan.previous is not None or any(
+        isinstance(step, StartServices) for step in recorded.finished_steps
+    )
+    if served and not services_run(site):
+        site.watcher.step("start the proxy and services")
+        start_services(site)
+    for release in gone:
+        start_again(site, release)
+    return bool(gone)
 
 
 def mend_system(site: Site, state: HostState) -> None:
@@ -72,7 +111,7 @@ def mend_system(site: Site, state: HostState) -> None:
     if not site.keeper.list(f"{SECRETS}/{current.number}"):
         # A folder on tmpfs does not outlive the host's restart.
         site.watcher.step(f"deliver the secrets of release {current.number} again")
-        deliver_secrets(site, str(current.number), site.wanted_secrets())
+        deliver_secrets(site, str(current.number), shop_secrets(site))
     plan = state.releases[current.number].plan
     steps: tuple[Step, ...] = (
         BootWeb(release=current.number, slot=current.slot),
@@ -91,13 +130,21 @@ def mend_system(site: Site, state: HostState) -> None:
 
 
 def abort_release(site: Site, recorded: Recorded) -> None:
-    """Put the previous release back instead of going on."""
-    note(site.keeper, site.lease.token, recorded.release.number, "fail", None, "aborted")
-    _put_back(site, recorded)
+    """Put the previous release back instead of going on.
+
+    Where this was refused since the database has become another, it has been restored by now.
+
+    Raises:
+        As `run_release`.
+    """
+    event: Event = "restored" if recorded.stuck else "fail"
+    note(site.keeper, site.lease.token, recorded.release.number, event, None, "aborted")
+    _deliver_again(site, recorded)
+    _put_back(site, recorded, restored=recorded.stuck)
 
 
-def _put_back(site: Site, recorded: Recorded) -> None:
-    _go_back(site, recorded.plan, recorded.begun)
+def _put_back(site: Site, recorded: Recorded, *, restored: bool = False) -> None:
+    _go_back(site, recorded.plan, recorded.begun, restored=restored or recorded.restored)
     site.hook.end(recorded.plan, "put back", recorded.failed or "aborted")
 
 
@@ -125,11 +172,13 @@ def _go_forward(
 ) -> None:
     begun = list(begun_before)
     number = plan.release.number
+    recorded = any(isinstance(step, Prune) for step in begun)
     try:
         if not begun:
             site.hook.begin(plan)
         for step in steps:
             site.lease.check()
+            recorded |= isinstance(step, Prune)
             note(site.keeper, site.lease.token, number, "begin", step)
             begun.append(step)
             _do(site, plan, step)
@@ -138,6 +187,9 @@ def _go_forward(
     except LockedError:
         raise
     except KilnError as error:
+        if recorded:
+            # It serves and is the current one: what cannot be cleared up is no reason to go back.
+            raise _left(plan, error) from error
         _fail(site, plan, begun, error)
     except KeyboardInterrupt:
         if any(step.do == "swap" for step in begun):
@@ -169,10 +221,15 @@ def _fail(site: Site, plan: DeployPlan, begun: list[Step], error: KilnError) -> 
 
 
 def _go_back(
-    site: Site, plan: DeployPlan, begun: Iterable[Step], error: KilnError | None = None
+    site: Site,
+    plan: DeployPlan,
+    begun: Iterable[Step],
+    error: KilnError | None = None,
+    *,
+    restored: bool = False,
 ) -> None:
     number = plan.release.number
-    steps = plan_undo(plan, begun, site.stack.deploy.keep)
+    steps = plan_undo(plan, begun, restored=restored)
     if not steps:
         _put_down(site, number, "stuck", "the old release cannot serve the new schema")
         raise UnfinishedError(
@@ -180,8 +237,8 @@ def _go_back(
             f"the database has become: {error.message if error else 'see kiln history'}",
             where=site.stack.name,
             details=error.details if error else (),
-            hint="mend the cause and `kiln resume`; or restore the backup, then `kiln resume "
-            "--back`",
+            hint="mend the cause, then `kiln resume` goes forward; or restore the backup, then "
+            "`kiln resume --back`",
         ) from error
     try:
         for step in steps:

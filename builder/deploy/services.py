@@ -21,8 +21,7 @@ from builder.deploy.proxy_reader import Exec
 from builder.deploy.site import Site
 from builder.deploy.state import HostState
 from builder.errors import EngineError, RefusedError
-from builder.plan.proxy import Listener, ProxyPlan, Timeouts
-from builder.plan.release import spare_place
+from builder.plan.proxy import MOST_ASSETS, Listener, ProxyPlan, Timeouts
 from builder.plan.stack import Stack
 from builder.process import Completed
 from builder.render.production import render_services
@@ -186,7 +185,7 @@ def proxy_plan(stack: Stack, replicas: int) -> ProxyPlan:
         name=stack.name,
         subnet=stack.subnet,
         replicas=replicas,
-        assets=spare_place(deploy.keep),
+        assets=MOST_ASSETS,
         listeners=(Listener(8080),),
         allowed=stack.allowed,
         trusted=stack.trusted,

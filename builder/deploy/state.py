@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from builder.deploy.keeper import STATE, HostFile, Keeper, read_json_lines
 from builder.errors import EngineError
@@ -18,7 +18,9 @@ AUDIT = f"{STATE}/audit.jsonl"
 ACCEPTED = f"{STATE}/accepted.jsonl"
 SERVICES = f"{STATE}/services.json"
 
-Event = Literal["begin", "end", "fail", "undo", "done", "undone", "stuck"]
+_SERVICES: TypeAdapter[dict[str, str]] = TypeAdapter(dict[str, str])
+
+Event = Literal["begin", "end", "fail", "undo", "done", "undone", "stuck", "restored"]
 Outcome = Literal["live", "replaced", "put back", "unfinished", "stuck"]
 
 
@@ -27,7 +29,8 @@ class JournalEntry(BaseModel):
 
     Attributes:
         event: `begin` and `end` of a step; `fail` of the release, `undo` once the way leads back;
-            `done`, `undone` or `stuck` at the end.
+            `done`, `undone` or `stuck` at the end. What is stuck goes forward again, or back once
+            somebody has `restored` the database.
         step: the step.
         detail: why it failed.
     """
@@ -56,7 +59,20 @@ class Recorded:
     @property
     def way_back(self) -> bool:
         """Whether it has failed, so that what is left to do is to put the old one back."""
-        return any(one.event in ("fail", "undo") for one in self.journal)
+        found = False
+        for one in self.journal:
+            found = one.event != "stuck" and (found or one.event in ("fail", "undo", "restored"))
+        return found
+
+    @property
+    def stuck(self) -> bool:
+        """Whether the old release cannot serve, so that somebody has to decide."""
+        return bool(self.journal) and self.journal[-1].event == "stuck"
+
+    @property
+    def restored(self) -> bool:
+        """Whether the database is what it was before the release, as somebody has said."""
+        return any(one.event == "restored" for one in self.journal)
 
     @property
     def failed(self) -> str:
@@ -66,13 +82,7 @@ class Recorded:
     @property
     def begun(self) -> tuple[Step, ...]:
         """The steps that were begun on the way forward, in order."""
-        forward: list[Step] = []
-        for one in self.journal:
-            if one.event in ("fail", "undo"):
-                break
-            if one.event == "begin" and one.step is not None:
-                forward.append(one.step)
-        return tuple(forward)
+        return tuple(one.step for one in self.journal if one.event == "begin" and one.step)
 
     @property
     def finished_steps(self) -> tuple[Step, ...]:
@@ -123,8 +133,7 @@ class HostState:
         if self.current is not None and number == self.current.number:
             return "live"
         if not recorded.ended:
-            stuck = recorded.journal and recorded.journal[-1].event == "stuck"
-            return "stuck" if stuck else "unfinished"
+            return "stuck" if recorded.stuck else "unfinished"
         return "replaced" if recorded.journal[-1].event == "done" else "put back"
 
 
@@ -141,10 +150,49 @@ def read_state(keeper: Keeper) -> HostState:
     for name, files in keeper.read_below(RELEASES, "*.json*").items():
         if name.isdigit() and {"plan.json", "release.json"} <= files.keys():
             releases[int(name)] = _parse_release(keeper.stack, int(name), files)
-    current = (keeper.read(CURRENT) or b"").strip()
-    live = releases.get(int(current)) if current.isdigit() else None
-    services = json.loads(keeper.read(SERVICES) or b"{}")
-    return HostState(live.release if live else None, releases, services)
+    return parse_state(keeper.stack, keeper.read(CURRENT), releases, keeper.read(SERVICES))
+
+
+def parse_state(
+    stack: str,
+    current: bytes | None,
+    releases: Mapping[int, Recorded],
+    services: bytes | None,
+) -> HostState:
+    """Put together what the files say. Pure.
+
+    Raises:
+        EngineError: a file is damaged. Taken for an empty host, a system that serves would be
+            set up over.
+    """
+    number = (current or b"").strip()
+    if number and not (number.isdigit() and int(number) in releases):
+        raise _damaged(stack, CURRENT, f"names release {number.decode(errors='replace')}")
+    try:
+        images = _SERVICES.validate_json(services or b"{}")
+    except ValidationError as error:
+        raise _damaged(stack, SERVICES, error.errors()[0]["msg"]) from None
+    return HostState(releases[int(number)].release if number else None, releases, images)
+
+
+def _damaged(stack: str, path: str, why: str) -> EngineError:
+    return EngineError(
+        f"{path.removeprefix(f'{STATE}/')} in the state folder is damaged: {why}",
+        where=stack,
+        hint="bring the folder back from a backup of the host",
+    )
+
+
+def parse_release(stack: str, number: int, content: bytes) -> Release:
+    """Read a release.json. Pure.
+
+    Raises:
+        EngineError: it cannot be understood.
+    """
+    try:
+        return Release.model_validate_json(content)
+    except ValidationError as error:
+        raise _unreadable(stack, number, error) from None
 
 
 def release_folder(number: int) -> str:
@@ -195,9 +243,13 @@ def _parse_release(stack: str, number: int, files: Mapping[str, bytes]) -> Recor
             ),
         )
     except ValidationError as error:
-        raise EngineError(
-            f"release {number} is recorded in a form that this version of Kiln cannot read: "
-            f"{error.errors()[0]['msg']}",
-            where=stack,
-            hint="use the version that wrote it, or move its folder below the state folder away",
-        ) from None
+        raise _unreadable(stack, number, error) from None
+
+
+def _unreadable(stack: str, number: int, error: ValidationError) -> EngineError:
+    return EngineError(
+        f"release {number} is recorded in a form that this version of Kiln cannot read: "
+        f"{error.errors()[0]['msg']}",
+        where=stack,
+        hint="use the version that wrote it, or move its folder below the state folder away",
+    )

@@ -8,6 +8,7 @@ from typing import Literal
 import docker.errors
 from docker.models.containers import Container
 
+from builder.deploy.database_status import parse_status
 from builder.deploy.engine import (
     RELEASE_LABEL,
     ROLE_LABEL,
@@ -25,6 +26,7 @@ from builder.deploy.services import configure_proxy, start_services
 from builder.deploy.site import Site
 from builder.deploy.state import (
     CURRENT,
+    parse_release,
     read_state,
     release_folder,
     save_release,
@@ -55,6 +57,7 @@ from builder.plan.release import (
     Watch,
 )
 from builder.render.production import consumer_service, render_release
+from builder.secrets.delivery import VersionedValue
 
 Role = Literal["status", "install", "migrate", "import"]
 
@@ -139,7 +142,7 @@ def deliver_files(site: Site, plan: DeployPlan, step: DeliverFiles) -> None:
                 hint="`kiln rollback --current-secrets` takes those of today",
             )
     else:
-        values = site.wanted_secrets()
+        values = shop_secrets(site)
         deliver_secrets(site, str(release.number), values)
         versions = {name: value.version for name, value in values.items()}
         if versions != release.secrets:
@@ -151,10 +154,19 @@ def deliver_files(site: Site, plan: DeployPlan, step: DeliverFiles) -> None:
     site.keeper.install(token, release_folder(release.number), file)
 
 
-def deliver_secrets(site: Site, folder: str, values: Mapping[str, object]) -> None:
+def shop_secrets(site: Site) -> dict[str, VersionedValue]:
+    """The secrets that the shop's containers read: all but the key of the proxy's certificate."""
+    return {
+        name: value
+        for name, value in site.wanted_secrets().items()
+        if name != site.stack.certificate
+    }
+
+
+def deliver_secrets(site: Site, folder: str, values: Mapping[str, VersionedValue]) -> None:
     """Write secrets to a folder of the host's tmpfs, for the containers' user alone."""
     files = {
-        name: HostFile(value.value.reveal(), 0o400, _WWW_DATA, _WWW_DATA)  # type: ignore[attr-defined]
+        name: HostFile(value.value.reveal(), 0o400, _WWW_DATA, _WWW_DATA)
         for name, value in values.items()
     }
     mode = HostFile(b"", 0o500, _WWW_DATA, _WWW_DATA)
@@ -166,7 +178,12 @@ def run_backup(site: Site) -> None:
     backup = site.stack.deploy.backup
     if backup is None:
         return
-    done = site.run(backup.command, env=site.engine.env)
+    try:
+        done = site.run(backup.command, env=site.engine.env)
+    except OSError as error:
+        raise ReleaseError(
+            f"the backup command cannot be run: {error}", where="deploy.backup", hint="mend it"
+        ) from None
     if done.returncode != 0:
         raise ReleaseError(
             f"the backup command ended with {done.returncode}",
@@ -183,8 +200,8 @@ def migrate(site: Site, step: Migrate) -> None:
     role: Role = step.role
     if role == "install":
         # The database may not have run when the plan was made.
-        found = json.loads(run_role(site, release, "status", 300).strip().splitlines()[-1])
-        if found["tables"] and not found["installing"]:
+        found = parse_status(run_role(site, release, "status", 300))
+        if found.tables and not found.installing:
             role = "migrate"
     run_role(site, release, role, seconds)
 
@@ -208,6 +225,7 @@ def run_role(
     name = f"{project}-job-{role}"
     container = _find(site, name)
     if container is None or container.status == "created":
+        site.lease.check()
         text = compose_text(site, release, files)
         run_compose(site.engine, project, text, "up", "--detach", "--no-deps", f"job-{role}")
         container = _find(site, name)
@@ -250,10 +268,7 @@ def boot_web(site: Site, step: BootWeb) -> None:
     """Start the web containers, and see that they are healthy and stay it."""
     release = load_release(site, step.release)
     services = [f"web-{index}" for index in range(1, release.replicas + 1)]
-    project = site.stack.release_project(release.number)
-    run_compose(
-        site.engine, project, compose_text(site, release), "up", "--detach", "--no-deps", *services
-    )
+    _start(site, release, *services)
     timeouts = site.stack.deploy.timeouts
     until = time.monotonic() + timeouts.boot
     stable_since: float | None = None
@@ -275,13 +290,36 @@ def boot_web(site: Site, step: BootWeb) -> None:
             raise ReleaseError(
                 f"{healthy} of {release.replicas} web containers are healthy after "
                 f"{timeouts.boot} s",
-                where=str(late.name) if late else project,
+                where=str(late.name) if late else f"release {release.number}",
                 details=last_lines(late) if late else (),
                 hint="see what it says; deploy.timeouts.boot is how long is waited",
             )
         time.sleep(0.3)
     left = max(5.0, until - time.monotonic())
     site.proxy.wait_up(step.slot, release.replicas, left)
+
+
+def _start(site: Site, release: Release, *services: str) -> None:
+    """Start containers of a release.
+
+    Those that are there already stay as they are: other settings in the environment's file, or
+    another version of Kiln, are for the next release and no reason to stop what serves.
+    """
+    site.lease.check()
+    run_compose(
+        site.engine,
+        site.stack.release_project(release.number),
+        compose_text(site, release),
+        *("up", "--detach", "--no-deps", "--no-recreate", *services),
+    )
+
+
+def start_again(site: Site, release: Release) -> None:
+    """Start what a release has on the host and does not run, but for workers and jobs."""
+    for container in stack_containers(site.engine, site.stack.name, release=str(release.number)):
+        if container.labels.get(ROLE_LABEL) in ("web", "assets") and container.status != "running":
+            with engine_errors(str(container.name)):
+                container.start()
 
 
 def _refuse_failed(container: Container) -> None:
@@ -356,12 +394,18 @@ def warm_up(site: Site, step: WarmUp) -> None:
 
 def watch(site: Site, step: Watch) -> None:
     """Count errors after the swap; too many lead back."""
+    replicas = load_release(site, step.release).replicas
     before = site.proxy.traffic(step.slot)
     until = time.monotonic() + step.seconds
     while True:
-        for container in stack_containers(
-            site.engine, site.stack.name, release=str(step.release), role="web"
-        ):
+        webs = stack_containers(site.engine, site.stack.name, release=str(step.release), role="web")
+        if len(webs) < replicas:
+            raise ReleaseError(
+                f"only {len(webs)} of its {replicas} web containers are there",
+                where=f"release {step.release}",
+                hint="somebody has removed them: `kiln history` and the engine's log say more",
+            )
+        for container in webs:
             _refuse_failed(container)
         seen = site.proxy.traffic(step.slot).since(before)
         requests, errors = seen.requests, seen.errors
@@ -404,19 +448,12 @@ def stop_workers(site: Site, step: StopWorkers) -> None:
 def start_workers(site: Site, step: StartWorkers) -> None:
     """Start cron and consumers, after those of every other release have ended: never two crons."""
     release = load_release(site, step.release)
-    for container in _workers(site):
-        if container.labels.get(RELEASE_LABEL) != str(step.release):
-            stop_containers([container], site.stack.deploy.timeouts.work, site.engine.name)
+    others = [one for one in _workers(site) if one.labels.get(RELEASE_LABEL) != str(step.release)]
+    stop_containers(others, site.stack.deploy.timeouts.work, site.engine.name)
     services = ["cron"] if release.cron else []
     services += [consumer_service(name) for name in release.consumers]
     if services:
-        project = site.stack.release_project(release.number)
-        run_compose(
-            site.engine,
-            project,
-            compose_text(site, release),
-            *("up", "--detach", "--no-deps", *services),
-        )
+        _start(site, release, *services)
 
 
 def _workers(site: Site) -> list[Container]:
@@ -432,23 +469,29 @@ def keep_assets(site: Site, step: KeepAssets) -> None:
     release = load_release(site, step.release)
     service = f"assets-{step.place}"
     for container in stack_containers(site.engine, site.stack.name, role="assets"):
-        # Of a release that was taken back before this one was.
-        if container.labels.get("com.docker.compose.service") == service and container.labels.get(
-            RELEASE_LABEL
-        ) != str(step.release):
+        # Another's in this place: of a release that was taken back. This one's in another place: of
+        # an attempt that was taken back.
+        here = container.labels.get("com.docker.compose.service") == service
+        if here != (container.labels.get(RELEASE_LABEL) == str(step.release)):
             stop_containers([container], 10, site.engine.name)
-    run_compose(
-        site.engine,
-        site.stack.release_project(release.number),
-        compose_text(site, release),
-        *("up", "--detach", "--no-deps", service),
-    )
+    _start(site, release, service)
     site.proxy.wait_assets_up(step.place, site.stack.deploy.timeouts.boot)
     site.proxy.set_versions(step.versions)
 
 
 def stop_web(site: Site, step: StopWeb) -> None:
-    """Stop and remove the web containers; none of them has a request any more."""
+    """Stop and remove the web containers; none of them has a request any more.
+
+    Raises:
+        ReleaseError: new requests go there.
+    """
+    slot = load_release(site, step.release).slot
+    if site.proxy.live() == slot:
+        raise ReleaseError(
+            "visitors are served by it, so it is not stopped",
+            where=f"release {step.release}",
+            hint=f"`kiln status` shows who serves; the proxy's live.map names slot {slot}",
+        )
     _stop(site, step.release, ("web",), site.stack.deploy.timeouts.request + 10)
 
 
@@ -510,7 +553,7 @@ def load_release(site: Site, number: int) -> Release:
         raise EngineError(
             f"release {number} is not recorded", where=site.stack.name, hint="`kiln status`"
         )
-    return Release.model_validate_json(content)
+    return parse_release(site.stack.name, number, content)
 
 
 def _find(site: Site, name: str) -> Container | None:

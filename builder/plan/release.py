@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from builder.plan.proxy import Slot, assets_backend, other_slot, slot_backend
+from builder.plan.proxy import MOST_ASSETS, Slot, assets_backend, other_slot, slot_backend
 
 MigrationKind = Literal["none", "install", "additive", "destructive"]
 
@@ -311,13 +311,11 @@ def free_slot(previous: Release | None) -> Slot:
     return "blue" if previous is None else other_slot(previous.slot)
 
 
-def spare_place(keep: int) -> int:
-    """Where a release that was swapped in and taken back has its static files.
-
-    The places before it are one more than the old releases that are kept: a new one moves in
-    before the oldest moves out.
-    """
-    return keep + 2
+# Where a release that was swapped in and taken back has its static files. The places before it are
+# for old releases: one more than can be kept, since a new one moves in before the oldest moves out.
+# All of them are in the proxy's configuration for good, however many are kept just now: an old
+# release stays where it is.
+SPARE_PLACE = MOST_ASSETS
 
 
 def map_versions(
@@ -431,7 +429,7 @@ def _keep(wish: Wish) -> tuple[tuple[Release, ...], dict[int, Release]]:
             versions.add(release.content_version)
             served[release.number] = release
     assets = {at: one for at, one in wish.assets.items() if one.number in served}
-    free = (at for at in range(1, spare_place(wish.keep)) if at not in wish.assets)
+    free = (at for at in range(1, SPARE_PLACE) if at not in wish.assets)
     placed = {one.number for one in assets.values()}
     for number, release in served.items():
         if number not in placed:
@@ -439,18 +437,21 @@ def _keep(wish: Wish) -> tuple[tuple[Release, ...], dict[int, Release]]:
     return kept, dict(sorted(assets.items()))
 
 
-def plan_undo(plan: DeployPlan, begun: Iterable[Step], keep: int) -> tuple[Step, ...]:
+def plan_undo(
+    plan: DeployPlan, begun: Iterable[Step], *, restored: bool = False
+) -> tuple[Step, ...]:
     """The steps that put the previous release back, from the steps that were begun.
 
     Pages of the new release are in browsers by then if it was swapped in: its static files are
     served on, as any old release's are.
 
-    After a destructive migration there are none: the old release cannot serve the new schema.
+    After a destructive migration there are none: the old release cannot serve the new schema,
+    unless the database was restored.
     """
     begun = tuple(begun)
     kinds = {step.do for step in begun}
     new, previous = plan.release, plan.previous
-    if plan.migration == "destructive" and "migrate" in kinds:
+    if plan.migration == "destructive" and "migrate" in kinds and not restored:
         return ()
     steps: list[Step] = []
     if previous is not None:
@@ -462,9 +463,8 @@ def plan_undo(plan: DeployPlan, begun: Iterable[Step], keep: int) -> tuple[Step,
             versions = map_versions((previous, new), old)
             steps.append(Swap(release=previous.number, slot=previous.slot, versions=versions))
             if new.content_version != previous.content_version:
-                place = spare_place(keep)
-                versions = map_versions((previous,), old, {place: new})
-                steps.append(KeepAssets(release=new.number, place=place, versions=versions))
+                versions = map_versions((previous,), old, {SPARE_PLACE: new})
+                steps.append(KeepAssets(release=new.number, place=SPARE_PLACE, versions=versions))
             steps.append(Drain(slot=new.slot))
         if "start-workers" in kinds:
             steps.append(StopWorkers(release=new.number))

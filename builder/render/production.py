@@ -3,8 +3,14 @@
 import re
 from collections.abc import Mapping, Sequence
 
-from builder.plan.proxy import assets_address, dynamic_range, proxy_address, web_address
-from builder.plan.release import Release, spare_place
+from builder.plan.proxy import (
+    MOST_ASSETS,
+    assets_address,
+    dynamic_range,
+    proxy_address,
+    web_address,
+)
+from builder.plan.release import Release
 from builder.plan.stack import Stack
 from builder.render.images import RenderedImage, service_contents
 from builder.render.templates import template_environment
@@ -69,7 +75,7 @@ def render_release(
         secrets: the folder on the host.
         writable: where the shop writes, from the image's label `io.kiln.writable`.
     """
-    places = range(1, spare_place(stack.deploy.keep) + 1)
+    places = range(1, MOST_ASSETS + 1)
     return (
         template_environment()
         .get_template("release.yaml.j2")

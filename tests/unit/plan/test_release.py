@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from builder.plan.describe import describe_step
 from builder.plan.release import (
+    SPARE_PLACE,
     STEP,
     BootWeb,
     DeployPlan,
@@ -25,7 +26,6 @@ from builder.plan.release import (
     map_versions,
     plan_deploy,
     plan_undo,
-    spare_place,
 )
 
 
@@ -170,7 +170,7 @@ def test_over_many_releases_places_are_never_shared_and_never_run_out(
         moved_in = [one for one in plan.steps if isinstance(one, KeepAssets)]
         # A container stands there until the old releases are pruned.
         assert all(one.place not in occupied for one in moved_in)
-        assert all(1 <= place < spare_place(keep) for place in plan.assets)
+        assert all(1 <= place < SPARE_PLACE for place in plan.assets)
         served = {one.content_version for one in plan.assets.values()} | {version}
         kept = [*reversed(releases)][:keep]
         assert served == {one.content_version for one in kept} | {version}
@@ -181,12 +181,12 @@ def test_over_many_releases_places_are_never_shared_and_never_run_out(
 
 def test_a_release_that_fails_before_the_swap_is_removed() -> None:
     plan = make_plan(previous=make_release(8))
-    assert plan_undo(plan, plan.steps[:3], 3) == (RemoveRelease(release=9),)
+    assert plan_undo(plan, plan.steps[:3]) == (RemoveRelease(release=9),)
 
 
 def test_a_release_that_fails_after_the_swap_hands_back_and_leaves_its_static_files() -> None:
     plan = make_plan(previous=make_release(8))
-    undo = plan_undo(plan, plan.steps[: kinds(plan).index("watch") + 1], 3)
+    undo = plan_undo(plan, plan.steps[: kinds(plan).index("watch") + 1])
     assert [step.do for step in undo] == ["swap", "keep-assets", "drain", "stop-web"]
     assert isinstance(undo[0], Swap)
     assert (undo[0].slot, undo[0].release) == ("blue", 8)
@@ -195,7 +195,7 @@ def test_a_release_that_fails_after_the_swap_hands_back_and_leaves_its_static_fi
 
 def test_whatever_was_stopped_of_the_old_release_is_started_again() -> None:
     plan = make_plan(previous=make_release(8))
-    undo = plan_undo(plan, plan.steps, 3)
+    undo = plan_undo(plan, plan.steps)
     steps = list(undo)
     assert steps[0] == BootWeb(release=8, slot="blue")
     assert steps.index(StopWorkers(release=9)) < steps.index(StartWorkers(release=8))
@@ -205,8 +205,8 @@ def test_whatever_was_stopped_of_the_old_release_is_started_again() -> None:
 def test_there_is_no_way_back_over_a_destructive_migration() -> None:
     plan = make_plan(previous=make_release(8), migration="destructive")
     at = kinds(plan).index("migrate")
-    assert plan_undo(plan, plan.steps[: at + 1], 3) == ()
-    before = plan_undo(plan, plan.steps[:at], 3)
+    assert plan_undo(plan, plan.steps[: at + 1]) == ()
+    before = plan_undo(plan, plan.steps[:at])
     assert before[-1] == RemoveRelease(release=9)
     assert SetMaintenance(on=False) in before
     assert StartWorkers(release=8) in before
@@ -230,3 +230,22 @@ def test_services_start_before_the_database_is_needed() -> None:
 
 def test_web_containers_win_over_places_with_the_same_version() -> None:
     assert map_versions((make_release(9, "80"),), {1: make_release(8, "80")}) == {"80": "be_blue"}
+
+
+def test_a_restored_database_leads_back_over_a_destructive_migration() -> None:
+    plan = make_plan(previous=make_release(8), migration="destructive")
+    at = kinds(plan).index("migrate")
+    assert plan_undo(plan, plan.steps[: at + 1], restored=True) == (
+        StartWorkers(release=8),
+        SetMaintenance(on=False),
+        RemoveRelease(release=9),
+    )
+
+
+def test_fewer_kept_releases_leave_those_that_stay_in_their_places() -> None:
+    old = {place: make_release(10 - place) for place in range(2, 9)}
+    plan = make_plan(make_release(11, slot="green"), make_release(10), (old[2],), old, keep=2)
+    assert plan.assets == {1: make_release(10), 2: old[2]}
+    old = {8: make_release(9)}
+    plan = make_plan(make_release(11, slot="green"), make_release(10), (old[8],), old, keep=2)
+    assert plan.assets == {1: make_release(10), 8: old[8]}
