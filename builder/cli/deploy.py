@@ -17,7 +17,7 @@ from builder.deploy.release import (
     run_release,
 )
 from builder.deploy.site import Site
-from builder.deploy.state import HostState, read_state
+from builder.deploy.state import HostState, audit, read_state
 from builder.deploy.steps import pull_image
 from builder.errors import RefusedError, UnfinishedError
 from builder.plan.describe import describe_step
@@ -29,6 +29,12 @@ window_option = click.option(
     "--accept-window",
     is_flag=True,
     help="Let visitors wait while a migration runs that the old release cannot serve through.",
+)
+
+restart_option = click.option(
+    "--restart-services",
+    is_flag=True,
+    help="Change the proxy and services that are to be others, too: the shop is interrupted.",
 )
 
 
@@ -59,12 +65,21 @@ def resolve_image(system: System, image: str | None) -> str:
 @click.command()
 @environment_argument
 @click.argument("image", required=False)
+@restart_option
 @output_option
 @click.pass_obj
-def plan(path: Path, environment: str, image: str | None, output: str) -> None:
+def plan(
+    path: Path, environment: str, image: str | None, restart_services: bool, output: str
+) -> None:
     """Show what `kiln deploy ENVIRONMENT IMAGE` would do; changes nothing that serves."""
     system = open_system(path, environment)
-    bring_to(system, resolve_image(system, image), dry_run=True, output=output)
+    bring_to(
+        system,
+        resolve_image(system, image),
+        dry_run=True,
+        restart_services=restart_services,
+        output=output,
+    )
 
 
 @click.command()
@@ -72,6 +87,7 @@ def plan(path: Path, environment: str, image: str | None, output: str) -> None:
 @click.argument("image", required=False)
 @window_option
 @click.option("--force", is_flag=True, help="Release anew even where nothing would change.")
+@restart_option
 @output_option
 @click.pass_obj
 def deploy(
@@ -80,6 +96,7 @@ def deploy(
     image: str | None,
     accept_window: bool,
     force: bool,
+    restart_services: bool,
     output: str,
 ) -> None:
     """Bring ENVIRONMENT to IMAGE: a digest, a tag, or the last that was pushed from this tree."""
@@ -89,6 +106,7 @@ def deploy(
         resolve_image(system, image),
         accept_window=accept_window,
         force=force,
+        restart_services=restart_services,
         output=output,
         facts={"what": "deploy"},
     )
@@ -101,6 +119,7 @@ def bring_to(
     output: str,
     accept_window: bool = False,
     force: bool = False,
+    restart_services: bool = False,
     dry_run: bool = False,
     facts: Mapping[str, object] = {},
 ) -> None:
@@ -112,6 +131,7 @@ def bring_to(
         output: `text` or `json`.
         accept_window: visitors may have to wait.
         force: release it nevertheless.
+        restart_services: change the proxy and services that are to be others as well.
         dry_run: print the plan and stop.
         facts: for the audit trail.
     """
@@ -122,9 +142,17 @@ def bring_to(
             state = _finish_first(site, state)
         pull_image(site, PullImage(image=reference))
         prepared = prepare_deploy(
-            site, state, system.environment, reference, datetime.now(UTC), whoami()
+            site,
+            state,
+            system.environment,
+            reference,
+            datetime.now(UTC),
+            whoami(),
+            restart_services=restart_services,
         )
         planned = prepared.plan
+        if planned.waiting and not dry_run:
+            site.watcher.detail(say_waiting(planned))
         needless = not force and is_needless(planned) and runs_unchanged(site, state)
         if not dry_run and not needless:
             _execute(site, prepared, accept_window, facts)
@@ -278,10 +306,22 @@ def print_plan(plan: DeployPlan, output: str, *, needless: bool = False) -> None
     click.echo()
     for index, step in enumerate(plan.steps, 1):
         click.echo(f"{index:3}. {describe_step(step)}")
+    if plan.waiting:
+        click.echo(f"\n{say_waiting(plan)}")
+    if plan.restarts:
+        click.echo(f"\nTHE SHOP IS INTERRUPTED while these start anew: {', '.join(plan.restarts)}")
     if plan.needs_window:
         click.echo("\nvisitors wait meanwhile: `kiln deploy` needs --accept-window")
     if needless:
         click.echo("\nall of this serves already: `kiln deploy` does it with --force alone")
+
+
+def say_waiting(plan: DeployPlan) -> str:
+    """Which services stay as they run although they are to be others."""
+    return (
+        f"as they run stay: {', '.join(plan.waiting)}, although they are to be others; "
+        "`kiln deploy --restart-services` changes them, which interrupts the shop"
+    )
 
 
 def print_done(release: Release, output: str, prefix: str = "") -> None:

@@ -20,7 +20,13 @@ from builder.deploy.keeper import HostFile, Keeper, LeaseHolder
 from builder.deploy.lease import Lease, hold_lease, this_process
 from builder.deploy.proxy import Proxy
 from builder.deploy.service_images import AUTO, provide_service_images
-from builder.deploy.services import PROXY_FOLDER, find_keeper, run_in_proxy, start_keeper
+from builder.deploy.services import (
+    PROXY_FOLDER,
+    find_keeper,
+    refuse_moved,
+    run_in_proxy,
+    start_keeper,
+)
 from builder.deploy.site import Site
 from builder.deploy.state import NOTHING, HostState, read_state
 from builder.errors import EngineError, ProjectFileError, RefusedError
@@ -115,8 +121,10 @@ def open_site(system: System, view: ReleaseView) -> Iterator[tuple[Site, HostSta
     if keeper is None:
         view.step("start the keeper, which holds the state on the host")
         keeper = start_keeper(engine, stack, images, version)
+        # Only now what ran is known.
+        images = _service_images(system, read_state(keeper))
+    refuse_moved(engine, stack, keeper)
     with hold_system(keeper) as (lease, state):
-        replicas = state.current.replicas if state.current else 0
         root = system.project.root
         here = partial(run, folder=root)
         secrets = open_secrets(system.path, stack.environment)
@@ -126,7 +134,7 @@ def open_site(system: System, view: ReleaseView) -> Iterator[tuple[Site, HostSta
             keeper=keeper,
             lease=lease,
             proxy=_proxy(engine, stack, keeper, lease.token),
-            replicas=max(stack.deploy.web.replicas, replicas),
+            replicas=most_replicas(stack, state),
             images=images,
             database_version=version,
             run=here,
@@ -135,6 +143,12 @@ def open_site(system: System, view: ReleaseView) -> Iterator[tuple[Site, HostSta
             watcher=view,
         )
         yield site, state
+
+
+def most_replicas(stack: Stack, state: HostState) -> int:
+    """Servers that each slot needs: any release may be gone back to, or be half-way. Pure."""
+    recorded = [one.release.replicas for one in state.releases.values()]
+    return max([stack.deploy.web.replicas, *recorded])
 
 
 @contextlib.contextmanager

@@ -8,7 +8,13 @@ from builder.deploy.database_status import DatabaseStatus, parse_status, require
 from builder.deploy.engine import stack_containers, stop_containers
 from builder.deploy.image_files import read_files, read_labels
 from builder.deploy.keeper import SECRETS, HostFile
-from builder.deploy.services import proxy_differs, services_differ, services_run
+from builder.deploy.services import (
+    proxy_differs,
+    services_differ,
+    services_down,
+    services_run,
+    start_services,
+)
 from builder.deploy.site import Site
 from builder.deploy.state import RELEASES, HostState, release_folder
 from builder.deploy.status import find_problems, see
@@ -55,8 +61,13 @@ def prepare_deploy(
     image: str,
     now: datetime,
     by: str,
+    *,
+    restart_services: bool,
 ) -> Prepared:
     """Plan the release of an image.
+
+    On a system that serves, services that do not run are started first: without them nothing can
+    be said about the database.
 
     Args:
         site: the stack on its host.
@@ -65,6 +76,7 @@ def prepare_deploy(
         image: by digest, on the host.
         now: the time to record.
         by: user and host.
+        restart_services: change the proxy and services that are to be others as well.
 
     Raises:
         ProjectFileError: the environment does not fit the image.
@@ -101,7 +113,8 @@ def prepare_deploy(
     migration = _judge(site, state, release, facts, env_php)
     if migration.kind == "none" and state.current is not None:
         release = release.model_copy(update={"schema_image": state.current.schema_image})
-    return Prepared(_plan(site, state, release, migration, None), env_php)
+    plan = _plan(site, state, release, migration, None, restart_services=restart_services)
+    return Prepared(plan, env_php)
 
 
 def prepare_rollback(
@@ -202,8 +215,11 @@ def _plan(
     release: Release,
     migration: Migration,
     secrets_of: int | None,
+    *,
+    restart_services: bool = False,
 ) -> DeployPlan:
     deploy = site.stack.deploy
+    down = services_down(site)
     last = state.releases[state.current.number].plan if state.current else None
     return plan_deploy(
         site.stack.name,
@@ -216,8 +232,11 @@ def _plan(
             needs_import=migration.needs_import,
             reasons=(*migration.reasons, *migration.notes),
             secrets_of=secrets_of,
-            services_differ=services_differ(site, state),
-            proxy_differs=proxy_differs(site),
+            services_down=down,
+            services_differ=services_differ(site),
+            restart_services=restart_services,
+            proxy_differs="proxy" not in down and proxy_differs(site),
+            varnish=site.stack.varnish,
             backup=deploy.backup is not None,
             warm=deploy.warm,
             watch=deploy.timeouts.watch,
@@ -242,10 +261,13 @@ def _pull_facts(site: Site, image: str) -> ReleaseFiles:
 def _judge(
     site: Site, state: HostState, release: Release, new: ReleaseFiles, env_php: str
 ) -> Migration:
-    if "database" in site.stack.services and not services_run(site):
-        return Migration(
-            "install", False, ("the database does not run yet: if it is empty, it is set up",)
-        )
+    if not services_run(site):
+        if state.current is None:
+            return Migration(
+                "install", False, ("not all services run yet: an empty database is set up",)
+            )
+        site.watcher.step("start services that do not run")
+        start_services(site)
     status = ask_database(site, release, env_php)
     if status.tables == 0 or status.installing:
         return Migration("install", False, ("nothing is installed in the database yet",))

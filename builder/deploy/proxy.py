@@ -97,6 +97,13 @@ class Proxy(ProxyReader):
         self.reload()
         return True
 
+    def runs(self, config: str) -> bool:
+        """Whether the worker that accepts connections has a configuration; False if none does."""
+        try:
+            return self._digest(self._current()) == config_digest(config)
+        except ProxyError:
+            return False
+
     def check_config(self, name: str = CONFIG) -> None:
         """Have HAProxy read a configuration.
 

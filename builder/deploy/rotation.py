@@ -5,10 +5,17 @@ from collections.abc import Iterable, Mapping
 
 from builder.deploy.engine import run_in, stack_containers
 from builder.deploy.keeper import SECRETS
-from builder.deploy.services import SERVICE_SECRETS, deliver_service_secrets, service_container
+from builder.deploy.services import (
+    SERVICE_SECRETS,
+    configure_proxy,
+    deliver_service_secrets,
+    proxy_differs,
+    serves_https,
+    service_container,
+)
 from builder.deploy.site import Site
 from builder.deploy.state import HostState, audit, save_release
-from builder.deploy.steps import deliver_secrets, load_release
+from builder.deploy.steps import deliver_secrets, load_release, shop_secrets
 from builder.errors import RefusedError, ReleaseError, SecretError
 from builder.secrets.delivery import VersionedValue
 from builder.secrets.value import SecretValue
@@ -38,7 +45,7 @@ def changed_secrets(site: Site, state: HostState) -> dict[str, VersionedValue]:
     release = load_release(site, state.current.number)
     return {
         name: value
-        for name, value in site.wanted_secrets().items()
+        for name, value in shop_secrets(site).items()
         if release.secrets.get(name) not in (None, value.version)
     }
 
@@ -70,9 +77,12 @@ def rotate_secrets(
         raise RefusedError(
             "nothing is deployed yet", where=site.stack.name, hint="`kiln deploy` takes them"
         )
+    renewed = _renew_certificate(site)
     changed = changed_secrets(site, state)
     if not changed:
-        return {}
+        if renewed:
+            _audit(site, state.current.number, renewed, by)
+        return renewed
     database = site.stack.database
     if database is not None and database[2] in changed and not database_has_both:
         _rotate_database(site, state, database[2], changed)
@@ -83,9 +93,22 @@ def rotate_secrets(
         _clean_config(site, state.current.number)
     versions = {name: value.version for name, value in changed.items()}
     _record(site, state, versions)
-    number = state.current.number
-    audit(site.keeper, site.lease.token, what="rotate", secrets=versions, release=number, by=by)
+    versions |= renewed
+    _audit(site, state.current.number, versions, by)
     return versions
+
+
+def _audit(site: Site, number: int, versions: Mapping[str, str], by: str) -> None:
+    audit(site.keeper, site.lease.token, what="rotate", secrets=versions, release=number, by=by)
+
+
+def _renew_certificate(site: Site) -> dict[str, str]:
+    """Have the proxy serve with the certificate of the source; one that it refuses is not taken."""
+    name = site.stack.certificate
+    if name is None or not (serves_https(site) and proxy_differs(site)):
+        return {}
+    configure_proxy(site)
+    return {name: site.wanted_secrets()[name].version}
 
 
 def _deliver(site: Site, state: HostState, changed: Mapping[str, VersionedValue]) -> None:

@@ -2,11 +2,12 @@
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from docker.models.containers import Container
 
 from builder.deploy.engine import (
+    RELEASE_LABEL,
     ROLE_LABEL,
     STACK_LABEL,
     Engine,
@@ -19,17 +20,19 @@ from builder.deploy.engine import (
 from builder.deploy.keeper import SECRETS, STATE, HostFile, Keeper
 from builder.deploy.proxy_reader import Exec
 from builder.deploy.site import Site
-from builder.deploy.state import HostState
+from builder.deploy.state import SERVICES, parse_services
 from builder.errors import EngineError, RefusedError
-from builder.plan.proxy import MOST_ASSETS, Listener, ProxyPlan, Timeouts
+from builder.plan.proxy import MOST_ASSETS, PROXY_UID, Listener, ProxyPlan, Timeouts
 from builder.plan.stack import Stack
 from builder.process import Completed
 from builder.render.production import render_services
-from builder.render.proxy import first_maps, render_proxy_files
+from builder.render.proxy import CONFIG, first_maps, render_proxy_files
 
 PROXY_FOLDER = f"{STATE}/proxy"
-SERVICES_TEXT = f"{STATE}/services.yaml"
 SERVICE_SECRETS = "services"
+# Beside those of releases, which are numbers.
+_PROXY_SECRETS = "proxy"
+_HASH_LABEL = "com.docker.compose.config-hash"
 _WWW_DATA = 33
 _MEMORY_KINDS = ("tmpfs", "ramfs")
 _SECONDS = 300.0
@@ -90,24 +93,36 @@ def run_in_proxy(engine: Engine, stack: str) -> Exec:
     return execute
 
 
-def start_services(site: Site) -> None:
-    """Start the proxy and all services, or change them to what they are to be.
+def start_services(site: Site, restart: Collection[str] = ()) -> None:
+    """Start what does not run of the proxy and services. What runs stays as it is.
+
+    The keeper is none of them: with another one the lease would be out of reach.
+
+    Args:
+        site: the stack on its host.
+        restart: those that run and are changed to what they are to be, which stops them.
 
     Raises:
         EngineError: one does not come up.
     """
     token = site.lease.token
-    _put_proxy_files(site)
+    names = [*services_down(site), *(one for one in services_differ(site) if one in restart)]
+    if "proxy" in names:
+        _put_proxy_files(site)
     deliver_service_secrets(site)
     _create_media(site.engine, site.stack)
     text = services_text(site.stack, site.images, site.database_version)
-    run_compose(site.engine, site.stack.name, text, "up", "--detach")
+    if names:
+        site.lease.check()
+        run_compose(site.engine, site.stack.name, text, "up", "--detach", "--no-deps", *names)
     _wait_healthy(site)
+    recorded = parse_services(site.stack.name, site.keeper.read(SERVICES))
+    recorded |= {name: site.images[name] for name in names}
     site.keeper.install(
         token,
         STATE,
         {
-            "services.json": HostFile(json.dumps(dict(site.images), indent=2).encode()),
+            "services.json": HostFile(json.dumps(recorded, indent=2).encode()),
             "services.yaml": HostFile(text.encode()),
         },
     )
@@ -144,31 +159,93 @@ def configure_proxy(site: Site) -> None:
     Raises:
         ProxyError: HAProxy refuses it; the old one stays.
     """
-    site.proxy.configure(render_proxy_files(proxy_plan(site.stack, site.replicas)))
+    certificate = _certificate(site) if serves_https(site) else None
+    site.proxy.configure(_proxy_files(site, certificate))
+    _forget_certificates(site, certificate)
 
 
-def services_differ(site: Site, state: HostState) -> bool:
-    """Whether a service is not there, or is to be another than the running one."""
-    wanted = services_text(site.stack, site.images, site.database_version)
-    running = site.keeper.read(SERVICES_TEXT)
-    return running is None or running.decode() != wanted or not services_run(site)
+def services_differ(site: Site) -> tuple[str, ...]:
+    """The proxy and services that run, and are to be others than they are."""
+    text = services_text(site.stack, site.images, site.database_version)
+    printed = run_compose(site.engine, site.stack.name, text, "config", "--hash", "*").stdout
+    wanted = dict(line.split() for line in printed.splitlines() if line.strip())
+    running = _running(site)
+    return tuple(
+        name
+        for name in site.images
+        if name in running and running[name].labels.get(_HASH_LABEL) != wanted[name]
+    )
+
+
+def services_down(site: Site) -> tuple[str, ...]:
+    """The proxy and services that do not run."""
+    running = _running(site)
+    return tuple(name for name in site.images if name not in running)
 
 
 def services_run(site: Site) -> bool:
     """Whether the proxy and every service run."""
-    running = {
-        one.labels.get(ROLE_LABEL)
+    return not services_down(site)
+
+
+def _running(site: Site) -> dict[str, Container]:
+    return {
+        one.labels.get(ROLE_LABEL, ""): one
         for one in stack_containers(site.engine, site.stack.name)
-        if one.status == "running"
+        if one.status == "running" and RELEASE_LABEL not in one.labels
     }
-    return {*site.images} <= running
 
 
 def proxy_differs(site: Site) -> bool:
-    """Whether the proxy is to have another configuration."""
-    return any(
-        site.keeper.read(f"{PROXY_FOLDER}/{name}") != content
-        for name, content in render_proxy_files(proxy_plan(site.stack, site.replicas)).items()
+    """Whether the proxy is to have another configuration than its files or its worker have."""
+    certificate = _certificate_file(site) if serves_https(site) else None
+    files = _proxy_files(site, certificate)
+    there = {name: site.keeper.read(f"{PROXY_FOLDER}/{name}") for name in files}
+    return there != files or not site.proxy.runs(files[CONFIG].decode())
+
+
+def refuse_moved(engine: Engine, stack: Stack, keeper: Keeper) -> None:
+    """See that a system is still where it was set up.
+
+    Raises:
+        RefusedError: its file says another place: nothing would be found there.
+    """
+    with engine_errors(engine.name):
+        networks = engine.client.networks.list(names=[stack.name])
+    subnets = [
+        str(one["Subnet"])
+        for network in networks
+        if network.name == stack.name
+        for one in (network.attrs.get("IPAM", {}).get("Config") or ())
+    ]
+    mounts = {one["Destination"]: one["Source"] for one in keeper.container.attrs["Mounts"]}
+    moved = find_moved(stack, mounts, subnets)
+    if moved:
+        raise RefusedError(
+            "the system was set up elsewhere than its file says now",
+            where=f"deploy of {stack.environment}",
+            details=moved,
+            hint="put the old values back; a system that runs cannot be moved",
+        )
+
+
+def find_moved(stack: Stack, mounts: Mapping[str, str], subnets: Sequence[str]) -> tuple[str, ...]:
+    """What a stack's file says otherwise than its host, a sentence each. Pure.
+
+    Args:
+        stack: as its file says.
+        mounts: of the keeper, by where it sees them.
+        subnets: of the stack's network; none where there is no network yet.
+    """
+    wanted = {
+        "deploy.state": (mounts.get(STATE), f"{stack.deploy.state}/{stack.name}"),
+        "deploy.secrets": (mounts.get(SECRETS), f"{stack.deploy.secrets}/{stack.name}"),
+        "deploy.subnet": (subnets[0] if subnets else None, str(stack.subnet)),
+    }
+    return tuple(
+        f"{key}: it is at {there}, and would be at {here}"
+        for key, (there, here) in wanted.items()
+        if there is not None and there != here
     )
 
 
@@ -178,15 +255,22 @@ def services_text(stack: Stack, images: Mapping[str, str], database_version: str
     return render_services(stack, images, folder, database_version)
 
 
-def proxy_plan(stack: Stack, replicas: int) -> ProxyPlan:
-    """What the proxy of a stack is to do, with so many servers a slot. Pure."""
+def proxy_plan(stack: Stack, replicas: int, certificate: str | None) -> ProxyPlan:
+    """What the proxy of a stack is to do. Pure.
+
+    Args:
+        stack: the stack.
+        replicas: servers a slot.
+        certificate: the file below /run/secrets; None without HTTPS.
+    """
     deploy = stack.deploy
+    secure = (Listener(8443, certificate),) if certificate else ()
     return ProxyPlan(
         name=stack.name,
         subnet=stack.subnet,
         replicas=replicas,
         assets=MOST_ASSETS,
-        listeners=(Listener(8080),),
+        listeners=(Listener(8080), *secure),
         allowed=stack.allowed,
         trusted=stack.trusted,
         retry_after=deploy.maintenance.retry_after,
@@ -194,6 +278,47 @@ def proxy_plan(stack: Stack, replicas: int) -> ProxyPlan:
         max_connections=8000,
         page=stack.page,
     )
+
+
+def _proxy_files(site: Site, certificate: str | None) -> dict[str, bytes]:
+    return render_proxy_files(proxy_plan(site.stack, site.replicas, certificate))
+
+
+def serves_https(site: Site) -> bool:
+    """Whether the running proxy has a port for it, which only another container could change."""
+    if site.stack.certificate is None:
+        return False
+    with engine_errors(site.engine.name):
+        proxy = proxy_container(site.engine, site.stack.name)
+    return "8443/tcp" in (proxy.attrs["HostConfig"].get("PortBindings") or {})
+
+
+def _certificate_file(site: Site) -> str | None:
+    """Each version has a file: a new one is tried out beside the one that serves."""
+    name = site.stack.certificate
+    return f"{name}-{site.wanted_secrets()[name].version}" if name else None
+
+
+def _certificate(site: Site) -> str | None:
+    """Write the certificate and its key for the proxy alone; the file's name."""
+    name, file = site.stack.certificate, _certificate_file(site)
+    if name is None or file is None:
+        return None
+    content = site.wanted_secrets()[name].value.reveal()
+    site.keeper.install(
+        site.lease.token,
+        f"{SECRETS}/{_PROXY_SECRETS}",
+        {file: HostFile(content, 0o400, PROXY_UID, PROXY_UID)},
+        HostFile(b"", 0o500, PROXY_UID, PROXY_UID),
+    )
+    return file
+
+
+def _forget_certificates(site: Site, used: str | None) -> None:
+    folder = f"{SECRETS}/{_PROXY_SECRETS}"
+    old = [f"{folder}/{name}" for name in site.keeper.list(folder) if name != used]
+    if old:
+        site.keeper.remove(site.lease.token, *old)
 
 
 def _create_media(engine: Engine, stack: Stack) -> None:
@@ -204,7 +329,7 @@ def _create_media(engine: Engine, stack: Stack) -> None:
 
 def _put_proxy_files(site: Site) -> None:
     """Files that a proxy needs to start; maps that are there already are the truth."""
-    files = {**render_proxy_files(proxy_plan(site.stack, site.replicas))}
+    files = _proxy_files(site, _certificate(site))
     there = site.keeper.list(PROXY_FOLDER)
     files |= {name: content for name, content in first_maps().items() if name not in there}
     readable = {name: HostFile(content, 0o644) for name, content in files.items()}

@@ -168,11 +168,20 @@ def parse_state(
     number = (current or b"").strip()
     if number and not (number.isdigit() and int(number) in releases):
         raise _damaged(stack, CURRENT, f"names release {number.decode(errors='replace')}")
+    images = parse_services(stack, services)
+    return HostState(releases[int(number)].release if number else None, releases, images)
+
+
+def parse_services(stack: str, content: bytes | None) -> dict[str, str]:
+    """Images of the proxy and the services as they were last started. Pure.
+
+    Raises:
+        EngineError: the file is damaged.
+    """
     try:
-        images = _SERVICES.validate_json(services or b"{}")
+        return _SERVICES.validate_json(content or b"{}")
     except ValidationError as error:
         raise _damaged(stack, SERVICES, error.errors()[0]["msg"]) from None
-    return HostState(releases[int(number)].release if number else None, releases, images)
 
 
 def _damaged(stack: str, path: str, why: str) -> EngineError:

@@ -42,6 +42,7 @@ from builder.plan.release import (
     Migrate,
     Prune,
     PullImage,
+    PurgeVarnish,
     Record,
     Release,
     RemoveRelease,
@@ -83,7 +84,7 @@ def do_step(site: Site, plan: DeployPlan, step: Step) -> None:
         case DeliverFiles():
             deliver_files(site, plan, step)
         case StartServices():
-            start_services(site)
+            start_services(site, step.restart)
         case ConfigureProxy():
             configure_proxy(site)
         case SetMaintenance():
@@ -99,6 +100,8 @@ def do_step(site: Site, plan: DeployPlan, step: Step) -> None:
         case Swap():
             site.proxy.set_versions(step.versions)
             site.proxy.set_live(step.slot)
+        case PurgeVarnish():
+            purge_varnish(site, step)
         case Watch():
             watch(site, step)
         case Drain():
@@ -390,6 +393,40 @@ def warm_up(site: Site, step: WarmUp) -> None:
                     "pages",
                 )
             site.watcher.detail(f"{container.name} {path} {answer['seconds']:.2f} s")
+
+
+# From inside of the stack's network, as Magento itself would: Varnish lets whom it knows purge.
+PURGE = r"""
+[$server, $seconds] = array_slice($argv, 1);
+$headers = ["Host: " . strstr($server, ":", true), "X-Magento-Tags-Pattern: .*",
+    "Connection: close"];
+$context = stream_context_create(["http" => ["method" => "PURGE", "header" => $headers,
+    "timeout" => (float) $seconds, "ignore_errors" => true, "follow_location" => 0]]);
+@file_get_contents("http://$server/", false, $context);
+preg_match("~^\S+ (\d{3})~", $http_response_header[0] ?? "", $found);
+echo $found[1] ?? "no answer";
+"""
+_PURGE_SECONDS = 10
+
+
+def purge_varnish(site: Site, step: PurgeVarnish) -> None:
+    """Have each Varnish forget all pages.
+
+    One that does not is said and no failure: its pages grow old by themselves, and their static
+    files are served still.
+    """
+    webs = stack_containers(site.engine, site.stack.name, release=str(step.release), role="web")
+    running = [one for one in webs if one.status == "running"]
+    for server in step.servers:
+        said = "no web container runs"
+        if running:
+            argv = ("php", "-n", "-r", PURGE, "--", server, str(_PURGE_SECONDS))
+            said = run_in(running[0], *argv).stdout.strip()
+        if said != "200":
+            site.watcher.detail(
+                f"Varnish at {server} does not purge ({said}): it may answer with old pages until "
+                "they expire"
+            )
 
 
 def watch(site: Site, step: Watch) -> None:

@@ -9,6 +9,7 @@ from builder.plan.release import (
     Migrate,
     Prune,
     PullImage,
+    PurgeVarnish,
     Record,
     RemoveRelease,
     RunBackup,
@@ -41,8 +42,10 @@ def describe_step(step: Step) -> str:
             return "deliver configuration and secrets"
         case ConfigureProxy():
             return "reload the proxy with its new configuration"
+        case StartServices(restart=restart) if restart:
+            return f"start anew, INTERRUPTING THE SHOP: {', '.join(restart)}"
         case StartServices():
-            return "start the proxy and services"
+            return f"start {', '.join(step.start) or 'the proxy and services'}"
         case SetMaintenance(on=True):
             return "answer visitors 503 (maintenance window begins)"
         case SetMaintenance():
@@ -57,6 +60,8 @@ def describe_step(step: Step) -> str:
             return f"warm up {', '.join(step.paths)}"
         case Swap():
             return f"send new requests to release {step.release} (slot {step.slot})"
+        case PurgeVarnish():
+            return f"have Varnish forget all pages: {', '.join(step.servers)}"
         case Watch():
             return f"watch release {step.release} for {step.seconds} s"
         case Drain():

@@ -83,9 +83,16 @@ class ConfigureProxy(_Model):
 
 
 class StartServices(_Model):
-    """Start or change the proxy and the services that Kiln runs."""
+    """Start the proxy and services that do not run.
+
+    Attributes:
+        start: what did not run when the plan was made.
+        restart: what runs and is to be another: the shop is interrupted.
+    """
 
     do: Literal["services"] = "services"
+    start: tuple[str, ...] = ()
+    restart: tuple[str, ...] = ()
 
 
 class SetMaintenance(_Model):
@@ -136,6 +143,19 @@ class Swap(_Model):
     release: int
     slot: Slot
     versions: dict[str, str]
+
+
+class PurgeVarnish(_Model):
+    """Have each Varnish forget all pages, as Magento\\CacheInvalidate\\Model\\PurgeCache does.
+
+    Attributes:
+        release: from whose web containers.
+        servers: `host:port` each.
+    """
+
+    do: Literal["purge"] = "purge"
+    release: int
+    servers: tuple[str, ...]
 
 
 class Watch(_Model):
@@ -223,6 +243,7 @@ Step = Annotated[
     | BootWeb
     | WarmUp
     | Swap
+    | PurgeVarnish
     | Watch
     | Drain
     | StopWorkers
@@ -250,6 +271,7 @@ class DeployPlan(_Model):
         migration: what becomes of the database.
         reasons: why, one sentence each.
         steps: in order.
+        waiting: the proxy and services that are to be others, and stay as they run.
     """
 
     stack: str
@@ -259,11 +281,19 @@ class DeployPlan(_Model):
     migration: MigrationKind
     reasons: tuple[str, ...]
     steps: tuple[Step, ...]
+    waiting: tuple[str, ...] = ()
 
     @property
     def versions(self) -> dict[str, str]:
         """Which backend has the static files of which content version, once it has ended."""
         return map_versions((self.release,), self.assets)
+
+    @property
+    def restarts(self) -> tuple[str, ...]:
+        """What runs and is started anew, which interrupts the shop."""
+        return tuple(
+            name for step in self.steps if isinstance(step, StartServices) for name in step.restart
+        )
 
     @property
     def needs_window(self) -> bool:
@@ -282,8 +312,11 @@ class Wish:
         assets: which old releases' static files are served so far, by place.
         migration, needs_import, reasons: the judgement over the database.
         secrets_of: as in DeliverFiles.
-        services_differ: the proxy or a service is not there, or is to be another.
+        services_down: the proxy and services that do not run.
+        services_differ: those that run and are to be others.
+        restart_services: change these too, which interrupts the shop.
         proxy_differs: the proxy's configuration is to be another.
+        varnish: `host:port` of each.
         backup: there is a backup command.
         warm: paths.
         watch: seconds.
@@ -298,8 +331,11 @@ class Wish:
     needs_import: bool
     reasons: tuple[str, ...]
     secrets_of: int | None
-    services_differ: bool
+    services_down: tuple[str, ...]
+    services_differ: tuple[str, ...]
+    restart_services: bool
     proxy_differs: bool
+    varnish: tuple[str, ...]
     backup: bool
     warm: tuple[str, ...]
     watch: int
@@ -338,9 +374,11 @@ def plan_deploy(stack: str, wish: Wish) -> DeployPlan:
         PullImage(image=new.image),
         DeliverFiles(release=new.number, secrets_of=wish.secrets_of),
     ]
-    if wish.services_differ:
-        steps.append(StartServices())
-    elif wish.proxy_differs:
+    restarted = wish.services_differ if wish.restart_services else ()
+    if wish.services_down or restarted:
+        steps.append(StartServices(start=wish.services_down, restart=restarted))
+    # One that is started reads its configuration then.
+    if wish.proxy_differs and "proxy" not in (*wish.services_down, *restarted):
         steps.append(ConfigureProxy())
     if window and previous is not None:
         steps += [
@@ -361,6 +399,9 @@ def plan_deploy(stack: str, wish: Wish) -> DeployPlan:
     ]
     if window:
         steps.append(SetMaintenance(on=False))
+    # Again after the drain: the last requests may have put old pages there.
+    purge = [PurgeVarnish(release=new.number, servers=wish.varnish)] if wish.varnish else []
+    steps += purge
     kept, assets = _keep(wish)
     versions = map_versions((new,), assets)
     if previous is not None:
@@ -371,7 +412,7 @@ def plan_deploy(stack: str, wish: Wish) -> DeployPlan:
             for place, release in assets.items()
             if release.number == previous.number
         ]
-        steps.append(Drain(slot=previous.slot))
+        steps += [Drain(slot=previous.slot), *purge]
         if not window:
             steps.append(StopWorkers(release=previous.number))
     steps.append(StartWorkers(release=new.number))
@@ -393,6 +434,7 @@ def plan_deploy(stack: str, wish: Wish) -> DeployPlan:
         migration=wish.migration,
         reasons=wish.reasons,
         steps=tuple(steps),
+        waiting=() if wish.restart_services else wish.services_differ,
     )
 
 
@@ -462,10 +504,13 @@ def plan_undo(
             old = {at: one for at, one in plan.assets.items() if one.number != previous.number}
             versions = map_versions((previous, new), old)
             steps.append(Swap(release=previous.number, slot=previous.slot, versions=versions))
+            servers = next((one.servers for one in plan.steps if isinstance(one, PurgeVarnish)), ())
+            purge = [PurgeVarnish(release=previous.number, servers=servers)] if servers else []
+            steps += purge
             if new.content_version != previous.content_version:
                 versions = map_versions((previous,), old, {SPARE_PLACE: new})
                 steps.append(KeepAssets(release=new.number, place=SPARE_PLACE, versions=versions))
-            steps.append(Drain(slot=new.slot))
+            steps += [Drain(slot=new.slot), *purge]
         if "start-workers" in kinds:
             steps.append(StopWorkers(release=new.number))
         if "stop-workers" in kinds:

@@ -1,8 +1,8 @@
 import pytest
 
-from builder.deploy.state import parse_release, parse_state
+from builder.deploy.state import Event, parse_release, parse_state
 from builder.errors import EngineError
-from builder.plan.release import BootWeb, Migrate
+from builder.plan.release import BootWeb, Migrate, Step
 from tests.unit.records import make_release, record
 
 MIGRATE = Migrate(release=2, role="migrate")
@@ -17,7 +17,11 @@ def test_what_has_failed_goes_back() -> None:
 
 
 def test_what_is_stuck_goes_forward_again_and_remembers_all_that_was_begun() -> None:
-    stuck = (("begin", MIGRATE, ""), ("fail", None, "why"), ("stuck", None, ""))
+    stuck: tuple[tuple[Event, Step | None, str], ...] = (
+        ("begin", MIGRATE, ""),
+        ("fail", None, "why"),
+        ("stuck", None, ""),
+    )
     assert record(RELEASE, *stuck).stuck
     assert not record(RELEASE, *stuck).way_back
     again = record(

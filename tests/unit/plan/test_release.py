@@ -1,4 +1,5 @@
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,6 +15,7 @@ from builder.plan.release import (
     KeepAssets,
     MigrationKind,
     Prune,
+    PurgeVarnish,
     Release,
     RemoveRelease,
     SetMaintenance,
@@ -27,6 +29,8 @@ from builder.plan.release import (
     plan_deploy,
     plan_undo,
 )
+
+DOWN = ("proxy", "database")
 
 
 def make_release(number: int, version: str = "", slot: str = "blue") -> Release:
@@ -61,9 +65,12 @@ def make_plan(
         "needs_import": False,
         "reasons": ("because",),
         "secrets_of": None,
-        "services_differ": False,
+        "services_down": (),
+        "services_differ": (),
+        "restart_services": False,
         "proxy_differs": False,
         "backup": False,
+        "varnish": (),
         "warm": ("/",),
         "watch": 30,
         "keep": 3,
@@ -79,7 +86,7 @@ def kinds(plan: DeployPlan) -> list[str]:
 
 
 def test_the_first_release_sets_the_database_up_and_has_nothing_to_drain() -> None:
-    plan = make_plan(migration="install", services_differ=True)
+    plan = make_plan(migration="install", services_down=DOWN)
     assert kinds(plan) == [
         *("pull", "deliver", "services", "migrate", "boot", "warm", "swap"),
         *("start-workers", "record", "prune"),
@@ -214,7 +221,10 @@ def test_there_is_no_way_back_over_a_destructive_migration() -> None:
 
 def test_a_plan_survives_being_written_and_read() -> None:
     plan = make_plan(
-        previous=make_release(8), migration="destructive", services_differ=True, backup=True
+        previous=make_release(8),
+        migration="destructive",
+        services_down=DOWN,
+        backup=True,
     )
     assert DeployPlan.model_validate_json(plan.model_dump_json()) == plan
     for step in plan.steps:
@@ -223,9 +233,9 @@ def test_a_plan_survives_being_written_and_read() -> None:
 
 
 def test_services_start_before_the_database_is_needed() -> None:
-    plan = make_plan(previous=make_release(8), migration="additive", services_differ=True)
+    plan = make_plan(previous=make_release(8), migration="additive", services_down=DOWN)
     steps = list(plan.steps)
-    assert steps.index(StartServices()) < kinds(plan).index("migrate")
+    assert steps.index(StartServices(start=DOWN)) < kinds(plan).index("migrate")
 
 
 def test_web_containers_win_over_places_with_the_same_version() -> None:
@@ -249,3 +259,43 @@ def test_fewer_kept_releases_leave_those_that_stay_in_their_places() -> None:
     old = {8: make_release(9)}
     plan = make_plan(make_release(11, slot="green"), make_release(10), (old[8],), old, keep=2)
     assert plan.assets == {1: make_release(10), 8: old[8]}
+
+
+def test_services_that_run_are_changed_only_when_told_to() -> None:
+    differ: dict[str, Any] = {"services_differ": ("proxy",), "proxy_differs": True}
+    plan = make_plan(previous=make_release(8), **differ)
+    assert kinds(plan)[2] == "proxy"
+    assert plan.waiting == ("proxy",)
+    assert plan.restarts == ()
+    told = make_plan(previous=make_release(8), restart_services=True, **differ)
+    assert told.steps[2] == StartServices(restart=("proxy",))
+    # It reads its configuration when it starts.
+    assert "proxy" not in kinds(told)
+    assert told.waiting == ()
+    assert told.restarts == ("proxy",)
+    assert "INTERRUPTING THE SHOP: proxy" in describe_step(told.steps[2])
+
+
+def test_a_service_that_is_started_does_not_keep_the_proxy_from_its_new_configuration() -> None:
+    plan = make_plan(previous=make_release(8), services_down=("queue",), proxy_differs=True)
+    assert kinds(plan)[2:4] == ["services", "proxy"]
+
+
+def test_varnish_forgets_old_pages_after_the_swap_and_what_the_last_requests_put_there() -> None:
+    plan = make_plan(previous=make_release(8), varnish=("varnish:80",))
+    steps = list(plan.steps)
+    purge = PurgeVarnish(release=9, servers=("varnish:80",))
+    assert steps.count(purge) == 2
+    assert kinds(plan)[steps.index(purge) - 1] == "swap"
+    assert kinds(plan)[len(steps) - steps[::-1].index(purge) - 2] == "drain"
+    undo = list(plan_undo(plan, steps))
+    back = PurgeVarnish(release=8, servers=("varnish:80",))
+    assert undo.count(back) == 2
+    assert isinstance(undo[undo.index(back) - 1], Swap)
+    assert "purge" not in kinds(make_plan(previous=make_release(8)))
+
+
+def test_varnish_is_purged_when_visitors_are_served_again() -> None:
+    plan = make_plan(previous=make_release(8), migration="destructive", varnish=("varnish:80",))
+    at = kinds(plan).index("purge")
+    assert plan.steps[at - 1] == SetMaintenance(on=False)
