@@ -257,6 +257,8 @@ def _do(site: Site, plan: DeployPlan, step: Step) -> None:
     number = plan.release.number
     site.watcher.step(describe_step(step))
     site.hook("before", step, number)
+    # A hook may take longer than a lease.
+    site.lease.check()
     do_step(site, plan, step)
     site.hook("after", step, number)
 
