@@ -186,3 +186,32 @@ def test_a_rollback_over_a_column_less_is_refused_unless_forced(
     ended = shop("rollback", shop.name, "--force")
     assert ended.code == 0, ended.err
     assert shop.get().status_code == 200
+
+
+def test_a_release_that_is_stuck_after_its_migration_goes_back_or_forward(
+    shop: System, releases: Releases
+) -> None:
+    shop.done("deploy", shop.name, releases.additive)
+    before = shop.current
+    hooks = shop.tree / "hooks"
+    hooks.mkdir()
+    (hooks / "after-migrate").write_text("#!/bin/sh\nexit 1\n")
+    (hooks / "after-migrate").chmod(0o755)
+    stuck = shop.deploy(releases.destructive, "--accept-window")
+    assert stuck.code == 24, stuck.err
+    assert shop.get().status_code == 503
+    # In the place of a backup that is restored.
+    shop.sql("ALTER TABLE kiln_sample_note ADD author VARCHAR(64) NULL COMMENT 'Author'")
+    shop.done("resume", shop.name, "--back")
+    assert shop.current == before
+    assert shop.get().status_code == 200
+    assert "cron" in "".join(shop.names(release=str(before)))
+
+    assert shop.deploy(releases.destructive, "--accept-window").code == 24
+    again = shop("resume", shop.name)
+    assert again.code == 24, again.err
+    (hooks / "after-migrate").unlink()
+    shop.done("resume", shop.name)
+    assert shop.current > before
+    assert "author" not in columns(shop)
+    assert shop.get().status_code == 200
