@@ -3,6 +3,7 @@
 import ipaddress
 import json
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -23,6 +24,8 @@ _REFRESH_SECONDS = 5
 # So many readers at once ask the host no more often than one.
 _FRESH_SECONDS = 2.0
 _SHOWN_RELEASES = 20
+# A reader who asks nothing for so long is not waited for.
+_READER_SECONDS = 30.0
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -121,6 +124,11 @@ def open_server(page: Page, address: str) -> ThreadingHTTPServer:
         daemon_threads = True
         address_family = family
 
+        def handle_error(self, request: object, client_address: object) -> None:
+            # A reader who has gone away is no error.
+            if not isinstance(sys.exc_info()[1], ConnectionError):
+                super().handle_error(request, client_address)  # type: ignore[arg-type]
+
     try:
         return Server((host, port), make_handler(page, local=_is_loopback(host)))
     except OSError as error:
@@ -159,6 +167,7 @@ def make_handler(page: Page, *, local: bool) -> type[BaseHTTPRequestHandler]:
 
     class Handler(BaseHTTPRequestHandler):
         server_version, sys_version = "kiln", ""
+        timeout = _READER_SECONDS
 
         def do_GET(self) -> None:
             if local and not _is_own_name(self.headers.get("Host", "")):

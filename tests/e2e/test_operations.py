@@ -1,7 +1,6 @@
 """Looking into a system, mending it, and promoting what it serves."""
 
 import json
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -188,7 +187,7 @@ def url(system: System) -> Iterator[str]:
     line = process.stderr.readline()
     assert line.startswith("http://127.0.0.1:"), line
     yield line.split()[0]
-    process.send_signal(signal.SIGINT)
+    process.terminate()
     assert process.wait(timeout=60) == 0
 
 
@@ -331,3 +330,13 @@ def test_history_tells_what_became_of_a_release_that_failed(
     assert [one["moment"] for one in told(hooks)] == ["before", "failed"]
     assert "answers 500" in told(hooks)[1]["reason"]
     assert status(system)["healthy"] is True
+
+
+def test_a_hook_can_refuse_a_release(system: System, images: Images, hooks: Path) -> None:
+    before = system.current, system.names()
+    (hooks.parent / "before-release").write_text("#!/bin/sh\necho not today; exit 1\n")
+    refused = system.deploy(images.first, "--force")
+    assert refused.code == 21
+    assert "not today" in refused.err
+    assert (system.current, system.names()) == before
+    assert [(one["moment"], one["outcome"]) for one in told(hooks)] == [("failed", "put back")]
