@@ -4,7 +4,7 @@ import contextlib
 import json
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from builder.process import Completed, Runner
 
 _TIMEOUT = 120.0
 _SHOWN_LINES = 20
+_EXIT_SECONDS = 10.0
 STACK_LABEL = "io.kiln.stack"
 RELEASE_LABEL = "io.kiln.release"
 ROLE_LABEL = "io.kiln.role"
@@ -231,16 +232,34 @@ def run_in(
     Raises:
         EngineError: it does not run, or the engine does not answer.
     """
-    with engine_errors(where or str(container.name)):
-        done: Any = container.exec_run(list(argv), demux=True, environment=dict(environment or {}))
-    if done.exit_code is None:
-        raise EngineError(
-            "its container ended meanwhile", where=where or str(container.name), hint="run it again"
-        )
-    out, err = (part or b"" for part in done.output)
-    return Completed(
-        int(done.exit_code), out.decode("utf-8", "replace"), err.decode("utf-8", "replace")
-    )
+    code, out, err = exec_in(container, argv, environment or {}, where or str(container.name))
+    return Completed(code, out.decode("utf-8", "replace"), err.decode("utf-8", "replace"))
+
+
+def exec_in(
+    container: Container, argv: Sequence[str], environment: Mapping[str, str], where: str
+) -> tuple[int, bytes, bytes]:
+    """Run a program in a running container: its exit status, output and errors as they are.
+
+    Raises:
+        EngineError: it does not run, or the engine does not answer.
+    """
+    with engine_errors(where):
+        api: Any = container.client.api  # type: ignore[union-attr]
+        made = api.exec_create(container.id, list(argv), environment=dict(environment))["Id"]
+        out, err = api.exec_start(made, demux=True)
+        # The output may end before the engine has heard that the program did; docker-py's own
+        # exec_run then gives no status, which is not that of a failure.
+        until = time.monotonic() + _EXIT_SECONDS
+        while (code := api.exec_inspect(made)["ExitCode"]) is None:
+            if time.monotonic() > until:
+                raise EngineError(
+                    f"the container ended while {argv[0]} ran, or the engine was cut off",
+                    where=where,
+                    hint="run it again",
+                )
+            time.sleep(0.02)
+    return int(code), out or b"", err or b""
 
 
 def _shortened(error: Exception) -> str:

@@ -10,12 +10,11 @@ import secrets
 import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from docker.models.containers import Container
 from pydantic import BaseModel, ConfigDict
 
-from builder.deploy.engine import engine_errors, explain_refusal, run_in
+from builder.deploy.engine import engine_errors, exec_in, explain_refusal, run_in
 from builder.errors import EngineError, LockedError
 
 STATE = "/state"
@@ -111,10 +110,19 @@ class Keeper:
         self._state("check", str(token))
 
     def read(self, path: str) -> bytes | None:
-        """A file's content; None where there is none."""
-        with engine_errors(self.stack):
-            done: Any = self.container.exec_run(["cat", path], stderr=False)
-        return bytes(done.output) if done.exit_code == 0 else None
+        """A file's content; None where there is none.
+
+        Raises:
+            EngineError: it is there and cannot be read: taken for missing, a system that serves
+                would be taken for an empty host.
+        """
+        script = '[ -e "$1" ] || exit 5; exec cat "$1"'
+        code, content, errors = exec_in(
+            self.container, ["sh", "-c", script, "sh", path], {}, self.stack
+        )
+        if code not in (0, _MISSING):
+            raise _unreadable(self.stack, path, errors)
+        return content if code == 0 else None
 
     def read_below(self, path: str, names: str) -> dict[str, dict[str, bytes]]:
         """Files in the folders of a folder, by folder and name, in one question.
@@ -123,13 +131,19 @@ class Keeper:
             path: the folder; none is an empty one.
             names: a pattern of the files' names.
         """
-        script = 'cd "$1" && find . -mindepth 2 -maxdepth 2 -name "$2" -print0 | tar -c --null -T -'
-        with engine_errors(self.stack):
-            done: Any = self.container.exec_run(["sh", "-c", script, "sh", path, names], demux=True)
+        script = (
+            '[ -e "$1" ] || exit 5; cd "$1"; '
+            'find . -mindepth 2 -maxdepth 2 -name "$2" -print0 | tar -c --null -T -'
+        )
+        argv = ["sh", "-c", script, "sh", path, names]
+        code, archive, errors = exec_in(self.container, argv, {}, self.stack)
+        # 1: a file has grown meanwhile, tar(1).
+        if code not in (0, 1, _MISSING):
+            raise _unreadable(self.stack, path, errors)
         found: dict[str, dict[str, bytes]] = {}
         # A file that grows meanwhile has its first part, which is enough of a journal.
         try:
-            with tarfile.open(fileobj=io.BytesIO(done.output[0] or _EMPTY_TAR)) as tar:
+            with tarfile.open(fileobj=io.BytesIO(archive or _EMPTY_TAR)) as tar:
                 for entry in tar:
                     _, folder, name = entry.name.split("/")
                     content = tar.extractfile(entry)
@@ -142,7 +156,13 @@ class Keeper:
 
     def list(self, path: str) -> tuple[str, ...]:
         """The names in a folder, sorted; none where there is no folder."""
-        return tuple(sorted(run_in(self.container, "ls", "-1", path).stdout.split()))
+        script = '[ -e "$1" ] || exit 5; exec ls -1 "$1"'
+        code, names, errors = exec_in(
+            self.container, ["sh", "-c", script, "sh", path], {}, self.stack
+        )
+        if code not in (0, _MISSING):
+            raise _unreadable(self.stack, path, errors)
+        return tuple(sorted(names.decode().split()))
 
     def install(
         self,
@@ -203,6 +223,14 @@ class Keeper:
 class _Done:
     returncode: int
     stdout: str
+
+
+def _unreadable(stack: str, path: str, errors: bytes) -> EngineError:
+    return EngineError(
+        f"the state cannot be read: {errors.decode('utf-8', 'replace').strip()[-300:]}",
+        where=f"{stack} {path}",
+        hint="see that the keeper's container runs, then run this again",
+    )
 
 
 def parse_lease(text: str) -> LeaseHolder | None:
