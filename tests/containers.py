@@ -12,6 +12,8 @@ import docker
 import requests
 from docker.models.containers import Container as EngineContainer
 
+from builder.deploy.engine import exec_in
+
 
 def build_image(name: str, dockerfile: str) -> str:
     """Build an image from a Dockerfile alone; BuildKit's cache keeps it for the next session."""
@@ -37,8 +39,8 @@ class Container:
         )
 
     def run(self, *argv: str) -> tuple[int, str]:
-        done: Any = self.engine.exec_run(list(argv))
-        return int(done.exit_code), done.output.decode("utf-8", "replace")
+        code, out, err = exec_in(self.engine, argv, {}, str(self.engine.name))
+        return code, (out + err).decode("utf-8", "replace")
 
     def wait_healthy(self, seconds: float = 60) -> None:
         until = time.monotonic() + seconds
