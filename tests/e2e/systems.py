@@ -30,7 +30,7 @@ from tests.load.result import LoadResult
 # Short enough for a test, long enough for a machine with other things to do.
 # So many requests before and after what is tested; a person runs more with benchmarks/.
 CALM = 300
-TIMEOUTS = {"watch": 3, "stable": 2, "boot": 120, "drain": 60, "request": 30, "work": 60}
+TIMEOUTS = {"watch": 2, "stable": 2, "boot": 120, "drain": 60, "request": 30, "work": 60}
 
 
 def free_port() -> int:

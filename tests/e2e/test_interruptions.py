@@ -74,6 +74,7 @@ def journal(system: System, number: int) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines.splitlines()]
 
 
+@pytest.mark.long
 def test_a_kiln_killed_before_and_after_every_step_loses_no_request(
     system: System, images: Images, killer: Path
 ) -> None:
@@ -93,6 +94,7 @@ def test_a_kiln_killed_before_and_after_every_step_loses_no_request(
     assert count_writes(system.sql, result).is_exact
 
 
+@pytest.mark.long
 def test_a_kiln_killed_on_the_way_back_loses_no_request(
     system: System, images: Images, killer: Path
 ) -> None:
@@ -111,7 +113,10 @@ def test_a_kiln_killed_on_the_way_back_loses_no_request(
     assert result.figures().failed == 0, result.summary()
 
 
-@pytest.mark.parametrize("seconds", [1.0, 4.0, 9.0])
+@pytest.mark.parametrize(
+    "seconds",
+    [4.0, pytest.param(1.0, marks=pytest.mark.long), pytest.param(9.0, marks=pytest.mark.long)],
+)
 def test_a_kiln_killed_at_any_time_can_be_gone_on_with(
     system: System, images: Images, seconds: float
 ) -> None:

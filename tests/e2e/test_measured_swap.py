@@ -31,6 +31,9 @@ from tests.load.count import (
 from tests.load.plan import Kind, LoadPlan
 from tests.load.process import start_load
 
+# What measures, not what is shipped.
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def stack(images: Images) -> Iterator[Stack]:
