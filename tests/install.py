@@ -12,7 +12,12 @@ PROGRAMS = {
     "chromium": "chromium",
     "cosign": "cosign",
     "docker-registry": "docker-registry",
+    "iptables": "iptables",
+    "socat": "socat",
+    "/usr/sbin/sshd": "openssh-server",
 }
 
 if __name__ == "__main__":
-    provide_programs(run, os.environ, None, lambda text: print(text, file=sys.stderr), PROGRAMS)
+    # The tests' own hosts have an sshd each; Debian's is not to start on this machine as well.
+    env = {**os.environ, "RUNLEVEL": "1"}
+    provide_programs(run, env, None, lambda text: print(text, file=sys.stderr), PROGRAMS)

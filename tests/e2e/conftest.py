@@ -8,11 +8,19 @@ import pytest
 
 from tests.conftest import Kiln
 from tests.e2e.systems import Images, System, build_images, run_system
+from tests.hosts import Host, private_engine
 
 
 @pytest.fixture(scope="session")
 def images(kiln: Kiln, tmp_path_factory: pytest.TempPathFactory) -> Images:
     return build_images(kiln, tmp_path_factory.mktemp("images"))
+
+
+@pytest.fixture(scope="session")
+def host() -> Iterator[Host]:
+    """A host that may be harmed, with an engine and an sshd of its own."""
+    with private_engine("host") as made:
+        yield made
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import io
+import json
 import os
 import secrets
 import shutil
@@ -10,6 +11,7 @@ import socket
 import subprocess
 import tarfile
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +24,7 @@ from docker.models.containers import Container as EngineContainer
 
 from tests.conftest import ROOT, Ended, Kiln, copy_store
 from tests.containers import Container
+from tests.hosts import Host
 from tests.load.count import Sql, count_writes, sql_in
 from tests.load.plan import LoadPlan
 from tests.load.process import start_load
@@ -119,12 +122,13 @@ def derive_image(image: str, files: dict[str, str], instruction: str = "") -> st
 
 @dataclass
 class System:
-    """One system, with everything of it on this machine.
+    """One system, with everything of it on this machine or on one host.
 
     Attributes:
         name: of the environment.
         stack: the name that all of its containers begin with.
-        port: of the proxy, at 127.0.0.1.
+        port: of the proxy.
+        host: where it is; None for this machine.
         printed: all that its kilns have printed.
     """
 
@@ -136,6 +140,7 @@ class System:
     port: int
     folder: Path
     source: Path
+    host: Host | None = None
     printed: list[str] = field(default_factory=list)
 
     # -- kiln -------------------------------------------------------------------------------
@@ -183,8 +188,12 @@ class System:
     # -- what visitors and the engine see -----------------------------------------------------
 
     @property
+    def address(self) -> str:
+        return self.host.address if self.host else "127.0.0.1"
+
+    @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.address}:{self.port}"
 
     def get(self, path: str = "/", **options: Any) -> requests.Response:
         return requests.get(f"{self.url}{path}", timeout=30, allow_redirects=False, **options)
@@ -199,7 +208,7 @@ class System:
             "timeout_s": 30,
             **changes,
         }
-        return LoadPlan("127.0.0.1", self.port, **settings)
+        return LoadPlan(self.address, self.port, **settings)
 
     def containers(self, **labels: str) -> list[EngineContainer]:
         """By the labels `release` and `role`."""
@@ -222,7 +231,8 @@ class System:
 
     @property
     def state_folder(self) -> Path:
-        return self.folder / "state" / self.stack
+        root = self.host.root if self.host else Path("/")
+        return root / str(self.folder / "state" / self.stack).lstrip("/")
 
     @property
     def current(self) -> int:
@@ -247,6 +257,7 @@ def run_system(
     name: str = "production",
     services: Sequence[str] = ("database", "cache"),
     settings: Mapping[str, Any] = {},
+    on: Host | None = None,
     **deploy: Any,
 ) -> Iterator[System]:
     """A system that is not deployed yet; all of it is removed in the end.
@@ -257,6 +268,7 @@ def run_system(
         name: of its environment.
         services: those that Kiln runs.
         settings: Magento's, by path.
+        on: the host for it, with the tests' own engine; this machine if None.
         **deploy: as in its environment's `deploy`.
     """
     tree = folder / "shop"
@@ -265,7 +277,7 @@ def run_system(
     project = yaml.safe_load((tree / "kiln.yaml").read_text())
     # Another name, so that systems side by side are apart; the images are the first shop's.
     (tree / "kiln.yaml").write_text(yaml.safe_dump({**project, "name": shop}))
-    with run_environment(kiln, engine, tree, name, services, settings, **deploy) as system:
+    with run_environment(kiln, engine, tree, name, services, settings, on, **deploy) as system:
         yield system
 
 
@@ -277,6 +289,7 @@ def run_environment(
     name: str,
     services: Sequence[str] = ("database", "cache"),
     settings: Mapping[str, Any] = {},
+    on: Host | None = None,
     **deploy: Any,
 ) -> Iterator[System]:
     """A system of a tree that may have others, likewise; its state is beside the tree."""
@@ -290,7 +303,9 @@ def run_environment(
     ):
         (source / secret).write_text(value)
     port = free_port()
-    system = System(kiln, engine, tree, name, f"{shop}-{name}", port, tree.parent, source)
+    system = System(kiln, engine, tree, name, f"{shop}-{name}", port, tree.parent, source, on)
+    if on is not None:
+        deploy = {"host": on.docker_host, "secrets": "/run/kiln", **deploy}
     _write_environment(system, memory, services, settings, deploy)
     try:
         yield system
@@ -306,7 +321,7 @@ def _write_environment(
     settings: Mapping[str, Any],
     deploy: dict[str, Any],
 ) -> None:
-    url = f"http://127.0.0.1:{system.port}/"
+    url = f"{system.url}/"
     spoken: dict[str, Any] = {
         "database": {
             "host": "database",
@@ -332,7 +347,7 @@ def _write_environment(
         },
         "services": spoken,
         "deploy": {
-            "listen": f"127.0.0.1:{system.port}",
+            "listen": f"{system.address}:{system.port}",
             "subnet": _subnet(system.stack),
             "services": {service: {} for service in services},
             "state": str(system.folder / "state"),
@@ -379,3 +394,42 @@ def assert_unharmed(system: System, result: LoadResult) -> None:
     counted = count_writes(system.sql, result)
     assert counted.asked > 0
     assert counted.is_exact, counted
+
+
+def assert_settled(system: System, image: str) -> None:
+    """One release serves, and nothing else is there but what belongs to a settled system."""
+    current = system.current
+    release = json.loads(
+        (system.state_folder / "releases" / str(current) / "release.json").read_text()
+    )
+    assert release["image"] == image
+    assert system.names(role="web") == [f"r{current}-web-1", f"r{current}-web-2"]
+    assert system.names(role="cron") == [f"r{current}-cron"]
+    assert system.names(role="job") == []
+    assert not (system.state_folder / "lease").exists()
+    assert list((system.state_folder / "incoming").iterdir()) == []
+    assert system.get().status_code == 200
+    again = system("resume", system.name)
+    assert again.code == 0, again.err
+
+
+def read_journal(system: System, number: int) -> list[dict[str, Any]]:
+    """The lines of a release's journal."""
+    lines = (system.state_folder / "releases" / str(number) / "journal.jsonl").read_text()
+    return [json.loads(line) for line in lines.splitlines()]
+
+
+def wait_for_step(system: System, step: str) -> int:
+    """Wait until the newest release has begun a step; its number."""
+    until = time.monotonic() + 180
+    while time.monotonic() < until:
+        newest = max(int(one.name) for one in (system.state_folder / "releases").glob("[0-9]*"))
+        try:
+            lines = read_journal(system, newest)
+        except (FileNotFoundError, ValueError):
+            lines = []
+        begun = [line["step"]["do"] for line in lines if line["event"] == "begin"]
+        if step in begun and not any(line["event"] in ("done", "undone") for line in lines):
+            return newest
+        time.sleep(0.1)
+    raise AssertionError(f"{step} was never begun")

@@ -5,12 +5,17 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.conftest import Ended
-from tests.e2e.systems import Images, System
+from tests.e2e.systems import (
+    Images,
+    System,
+    assert_settled,
+    read_journal,
+    wait_for_step,
+)
 from tests.load.count import count_writes
 from tests.load.process import start_load
 
@@ -50,28 +55,6 @@ def resume_to_the_end(system: System, first: Ended) -> list[Ended]:
         assert len(ended) < 80, ended
         ended.append(system("resume", system.name))
     return ended
-
-
-def assert_settled(system: System, image: str) -> None:
-    """One release serves, and nothing else is there but what belongs to a settled system."""
-    current = system.current
-    release = json.loads(
-        (system.state_folder / "releases" / str(current) / "release.json").read_text()
-    )
-    assert release["image"] == image
-    assert system.names(role="web") == [f"r{current}-web-1", f"r{current}-web-2"]
-    assert system.names(role="cron") == [f"r{current}-cron"]
-    assert system.names(role="job") == []
-    assert not (system.state_folder / "lease").exists()
-    assert list((system.state_folder / "incoming").iterdir()) == []
-    assert system.get().status_code == 200
-    again = system("resume", system.name)
-    assert again.code == 0, again.err
-
-
-def journal(system: System, number: int) -> list[dict[str, Any]]:
-    lines = (system.state_folder / "releases" / str(number) / "journal.jsonl").read_text()
-    return [json.loads(line) for line in lines.splitlines()]
 
 
 @pytest.mark.long
@@ -135,12 +118,12 @@ def test_a_job_that_is_cancelled_before_the_swap_leaves_the_old_release(
     before = system.current
     other = images.first if "second release" in system.get().text else images.second
     process = system.start("deploy", system.name, other)
-    number = _wait_for_step(system, "boot")
+    number = wait_for_step(system, "boot")
     # As Ctrl-C, which a test that runs in the background could not send.
     process.terminate()
     _, err = process.communicate(timeout=300)
     assert process.returncode == 130, err
-    assert journal(system, number)[-1]["event"] == "undone"
+    assert read_journal(system, number)[-1]["event"] == "undone"
     assert system.current == before
     assert system.names(release=str(number)) == []
 
@@ -148,7 +131,7 @@ def test_a_job_that_is_cancelled_before_the_swap_leaves_the_old_release(
 def test_a_new_container_that_is_killed_ends_the_release(system: System, images: Images) -> None:
     before = system.current
     process = system.start("deploy", system.name, images.second, "--force")
-    number = _wait_for_step(system, "boot")
+    number = wait_for_step(system, "boot")
     until = time.monotonic() + 60
     while not (
         webs := [
@@ -171,7 +154,7 @@ def test_an_old_container_that_is_killed_does_not_hold_a_release_up(
 ) -> None:
     before = system.current
     process = system.start("deploy", system.name, images.second, "--force")
-    _wait_for_step(system, "boot")
+    wait_for_step(system, "boot")
     system.containers(release=str(before), role="web")[0].kill()
     _, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
@@ -190,19 +173,3 @@ def test_a_proxy_that_is_killed_comes_back_to_the_live_release(
     ended = system.deploy(images.first)
     assert ended.code == 0, ended.err
     assert_settled(system, images.first)
-
-
-def _wait_for_step(system: System, step: str) -> int:
-    """Wait until the newest release has begun a step; its number."""
-    until = time.monotonic() + 180
-    while time.monotonic() < until:
-        newest = max(int(one.name) for one in (system.state_folder / "releases").glob("[0-9]*"))
-        try:
-            lines = journal(system, newest)
-        except (FileNotFoundError, ValueError):
-            lines = []
-        begun = [line["step"]["do"] for line in lines if line["event"] == "begin"]
-        if step in begun and not any(line["event"] in ("done", "undone") for line in lines):
-            return newest
-        time.sleep(0.1)
-    raise AssertionError(f"{step} was never begun")
