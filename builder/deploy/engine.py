@@ -11,13 +11,18 @@ from typing import Any
 import docker
 import docker.errors
 import requests
+import urllib3.exceptions
 from docker.models.containers import Container
 
+from builder.deploy.tunnel import open_tunnel
 from builder.errors import DiskFullError, EngineError, HostError
 from builder.host.engine import START_HINT
 from builder.process import Completed, Runner
 
 _TIMEOUT = 120.0
+_NO_ANSWER = "the container engine does not answer"
+# The second where an answer breaks off while it is read.
+_BROKEN = (requests.RequestException, urllib3.exceptions.HTTPError)
 _SHOWN_LINES = 20
 _EXIT_SECONDS = 10.0
 STACK_LABEL = "io.kiln.stack"
@@ -55,20 +60,21 @@ def connect(host: str | None, env: Mapping[str, str], run: Runner) -> Engine:
         HostError: it does not answer, or there is no context of the name.
     """
     address = host if host and "://" in host else _context_address(host, env, run)
-    led = {**env, "DOCKER_HOST": address}
+    tunnel = open_tunnel(address, env, run) if address.startswith("ssh://") else None
+    reached = tunnel.address if tunnel else address
+    led = {**env, "DOCKER_HOST": reached}
     led.pop("DOCKER_CONTEXT", None)
-    # The user's own ssh, with its configuration, keys and known hosts.
     try:
-        client = docker.DockerClient(
-            base_url=address, timeout=int(_TIMEOUT), use_ssh_client=address.startswith("ssh://")
-        )
+        client = docker.DockerClient(base_url=reached, timeout=int(_TIMEOUT))
         client.ping()
     except (docker.errors.DockerException, requests.RequestException, OSError) as error:
         raise HostError(
-            f"the container engine does not answer: {_shortened(error)}",
+            f"{_NO_ANSWER}: {_shortened(error.__cause__ or error)}",
             where=address,
-            hint="see that `ssh HOST docker version` works without a question"
-            if address.startswith("ssh://")
+            details=tunnel.said() if tunnel else (),
+            hint="see that `ssh HOST docker version` shows a server, and that sshd there allows "
+            "forwarding"
+            if tunnel
             else START_HINT,
         ) from None
     return Engine(address, client, led, run)
@@ -101,12 +107,16 @@ def engine_errors(where: str) -> Iterator[None]:
     """
     try:
         yield
-    except (docker.errors.DockerException, requests.RequestException) as error:
+    except docker.errors.DockerException as error:
         raise explain_refusal(_shortened(error), where) from None
+    except (*_BROKEN, OSError) as error:
+        raise explain_refusal(f"{_NO_ANSWER}: {_shortened(error)}", where) from None
 
 
 def explain_refusal(text: str, where: str) -> EngineError | DiskFullError:
     """An engine's words as an error. Pure."""
+    if "Cannot connect to the Docker daemon" in text:
+        text = f"{_NO_ANSWER}: {text}"
     if "no space left on device" in text.lower():
         return DiskFullError(
             "the host's disk is full",
@@ -216,7 +226,7 @@ def last_lines(container: Container, count: int = _SHOWN_LINES) -> tuple[str, ..
     """The end of a container's log; none where it is gone."""
     try:
         text = container.logs(tail=count).decode("utf-8", "replace")
-    except (docker.errors.DockerException, requests.RequestException):
+    except (docker.errors.DockerException, *_BROKEN):
         return ()
     return tuple(text.strip().splitlines()[-count:])
 
@@ -285,6 +295,12 @@ def split_streams(content: bytes) -> tuple[bytes, bytes]:
     return bytes(streams[1]), bytes(streams[2])
 
 
-def _shortened(error: Exception) -> str:
-    text = getattr(error, "explanation", None) or str(error) or type(error).__name__
+def _shortened(error: BaseException) -> str:
+    text = getattr(error, "explanation", None)
+    if not text:
+        # requests and urllib3 wrap what the socket says.
+        while error.args and isinstance(error.args[-1], BaseException):
+            error = error.args[-1]
+        strerror = error.strerror if isinstance(error, OSError) else None
+        text = strerror or str(error) or type(error).__name__
     return " ".join(str(text).split())[:500]

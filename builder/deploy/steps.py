@@ -13,6 +13,7 @@ from builder.deploy.engine import (
     RELEASE_LABEL,
     ROLE_LABEL,
     engine_errors,
+    explain_refusal,
     last_lines,
     run_compose,
     run_in,
@@ -129,7 +130,10 @@ def pull_image(site: Site, step: PullImage) -> None:
             site.engine.client.images.get(step.image)
         except docker.errors.ImageNotFound:
             site.watcher.detail(step.image)
-            site.engine.client.images.pull(step.image)
+            # Not images.pull, which does not look at what has gone wrong.
+            for line in site.engine.client.api.pull(step.image, stream=True, decode=True):
+                if "error" in line:
+                    raise explain_refusal(str(line["error"]), step.image) from None
 
 
 def deliver_files(site: Site, plan: DeployPlan, step: DeliverFiles) -> None:
