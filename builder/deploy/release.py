@@ -11,8 +11,10 @@ from builder.deploy.state import (
     HostState,
     Recorded,
     audit,
+    make_room,
     note,
     read_state,
+    release_folder,
     save_plan,
 )
 from builder.deploy.steps import deliver_secrets, do_step, shop_secrets, start_again
@@ -196,8 +198,8 @@ def _go_forward(
             # The new release serves: the shorter way is forward.
             raise
         site.watcher.step("interrupted: the old release stays")
-        _put_down(site, number, "fail", "interrupted")
-        _go_back(site, plan, begun)
+        noted = _put_down(site, number, "fail", "interrupted")
+        _go_back(site, plan, begun, noted=noted)
         raise
 
 
@@ -205,11 +207,13 @@ def _fail(site: Site, plan: DeployPlan, begun: list[Step], error: KilnError) -> 
     number = plan.release.number
     site.watcher.step(f"failed: {error.message}")
     try:
-        _put_down(site, number, "fail", error.message)
+        if isinstance(error, DiskFullError):
+            make_room(site.keeper, site.lease.token)
+        noted = _put_down(site, number, "fail", error.message)
     except EngineError:
         # Nobody answers any more: nothing can be put back from here.
         raise _left(plan, error) from error
-    _go_back(site, plan, begun, error)
+    _go_back(site, plan, begun, error, noted=noted)
     serves = f"release {plan.previous.number} serves" if plan.previous else "nothing serves yet"
     code = type(error) if isinstance(error, DiskFullError) else ReleaseError
     raise code(
@@ -227,6 +231,7 @@ def _go_back(
     error: KilnError | None = None,
     *,
     restored: bool = False,
+    noted: bool = True,
 ) -> None:
     number = plan.release.number
     steps = plan_undo(plan, begun, restored=restored)
@@ -241,6 +246,10 @@ def _go_back(
             "`kiln resume --back`",
         ) from error
     try:
+        if not noted:
+            # Else the next kiln would go forward from a step whose containers are gone by then. To
+            # remove a file needs no room; a folder without a plan is no release.
+            site.keeper.remove(site.lease.token, f"{release_folder(number)}/plan.json")
         for step in steps:
             site.lease.check()
             _put_down(site, number, "undo", "", step)
@@ -263,12 +272,18 @@ def _do(site: Site, plan: DeployPlan, step: Step) -> None:
     site.hook("after", step, number)
 
 
-def _put_down(site: Site, number: int, event: Event, detail: str, step: Step | None = None) -> None:
-    """Note on the way back, where a full disk must not keep the old release from serving."""
+def _put_down(site: Site, number: int, event: Event, detail: str, step: Step | None = None) -> bool:
+    """Note on the way back, where a full disk must not keep the old release from serving.
+
+    Returns:
+        Whether there was room for it.
+    """
     try:
         note(site.keeper, site.lease.token, number, event, step, detail)
     except DiskFullError:
         site.watcher.detail("the disk is full: the journal has a gap")
+        return False
+    return True
 
 
 def _audit(site: Site, plan: DeployPlan, what: str) -> None:

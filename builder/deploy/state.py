@@ -17,6 +17,8 @@ CURRENT = f"{STATE}/current"
 AUDIT = f"{STATE}/audit.jsonl"
 ACCEPTED = f"{STATE}/accepted.jsonl"
 SERVICES = f"{STATE}/services.json"
+# Enough for the journal and the proxy's files of a way back.
+_ROOM_BYTES = 128 * 1024
 
 _SERVICES: TypeAdapter[dict[str, str]] = TypeAdapter(dict[str, str])
 
@@ -218,7 +220,16 @@ def save_plan(keeper: Keeper, token: int, plan: DeployPlan, env_php: str) -> Non
         # Last: a folder without it is no release.
         "plan.json": HostFile(plan.model_dump_json(indent=2).encode()),
     }
-    keeper.install(token, release_folder(plan.release.number), files, HostFile(b"", 0o755))
+    keeper.install(token, STATE, {"room": HostFile(bytes(_ROOM_BYTES))})
+    folder = release_folder(plan.release.number)
+    # A release that a full disk kept from being recorded may have left a journal.
+    keeper.remove(token, folder)
+    keeper.install(token, folder, files, HostFile(b"", 0o755))
+
+
+def make_room(keeper: Keeper, token: int) -> None:
+    """Give what was kept free to the way back of a release that has filled the disk."""
+    keeper.remove(token, f"{STATE}/room")
 
 
 def save_release(keeper: Keeper, token: int, release: Release) -> None:
