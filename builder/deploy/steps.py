@@ -275,16 +275,16 @@ def boot_web(site: Site, step: BootWeb) -> None:
     """Start the web containers, and see that they are healthy and stay it."""
     release = load_release(site, step.release)
     services = [f"web-{index}" for index in range(1, release.replicas + 1)]
+    # One that serves already may have crashed at some time.
+    crashes = {one.id: _crashes(one) for one in _webs(site, step.release)}
     _start(site, release, *services)
     timeouts = site.stack.deploy.timeouts
     until = time.monotonic() + timeouts.boot
     stable_since: float | None = None
     while True:
-        webs = stack_containers(
-            site.engine, site.stack.name, release=str(release.number), role="web"
-        )
+        webs = _webs(site, step.release)
         for container in webs:
-            _refuse_failed(container)
+            _refuse_failed(container, crashes.get(container.id, 0))
         healthy = sum(_health(one) == "healthy" for one in webs)
         if healthy == release.replicas:
             stable_since = stable_since or time.monotonic()
@@ -329,10 +329,17 @@ def start_again(site: Site, release: Release) -> None:
                 container.start()
 
 
-def _refuse_failed(container: Container) -> None:
+def _webs(site: Site, number: int) -> list[Container]:
+    return stack_containers(site.engine, site.stack.name, release=str(number), role="web")
+
+
+def _crashes(container: Container) -> int:
+    return int(container.attrs.get("RestartCount", 0))
+
+
+def _refuse_failed(container: Container, crashes: int) -> None:
     state = container.attrs["State"]
-    restarts = container.attrs.get("RestartCount", 0)
-    if state["Status"] in ("exited", "dead", "restarting") or restarts:
+    if state["Status"] in ("exited", "dead", "restarting") or _crashes(container) > crashes:
         raise ReleaseError(
             f"ended with {state.get('ExitCode')} instead of serving",
             where=str(container.name),
@@ -374,9 +381,7 @@ def warm_up(site: Site, step: WarmUp) -> None:
     scheme, _, rest = site.stack.base_url.partition("://")
     host = rest.partition("/")[0] or "localhost"
     seconds = site.stack.deploy.timeouts.request
-    for container in stack_containers(
-        site.engine, site.stack.name, release=str(step.release), role="web"
-    ):
+    for container in _webs(site, step.release):
         for path in step.paths:
             done = run_in(
                 container,
@@ -439,7 +444,7 @@ def watch(site: Site, step: Watch) -> None:
     before = site.proxy.traffic(step.slot)
     until = time.monotonic() + step.seconds
     while True:
-        webs = stack_containers(site.engine, site.stack.name, release=str(step.release), role="web")
+        webs = _webs(site, step.release)
         if len(webs) < replicas:
             raise ReleaseError(
                 f"only {len(webs)} of its {replicas} web containers are there",
@@ -447,7 +452,7 @@ def watch(site: Site, step: Watch) -> None:
                 hint="somebody has removed them: `kiln history` and the engine's log say more",
             )
         for container in webs:
-            _refuse_failed(container)
+            _refuse_failed(container, 0)
         seen = site.proxy.traffic(step.slot).since(before)
         requests, errors = seen.requests, seen.errors
         allowed = site.stack.deploy.max_error_rate
@@ -466,7 +471,7 @@ def watch(site: Site, step: Watch) -> None:
 
 
 def _web_lines(site: Site, number: int) -> tuple[str, ...]:
-    webs = stack_containers(site.engine, site.stack.name, release=str(number), role="web")
+    webs = _webs(site, number)
     return last_lines(webs[0]) if webs else ()
 
 
