@@ -36,6 +36,10 @@ CALM = 300
 TIMEOUTS = {"watch": 2, "stable": 2, "boot": 120, "drain": 60, "request": 30, "work": 60}
 
 
+# Each process of tests its own: a release prunes images, which another may just be using.
+RELEASED = f"kiln-test-release-{os.getpid()}"
+
+
 def free_port() -> int:
     """A port of 127.0.0.1 that nobody listens on just now."""
     with socket.socket() as probe:
@@ -64,7 +68,7 @@ class Images:
 
 def build_images(kiln: Kiln, folder: Path) -> Images:
     """Build and push two releases, and three that are no good."""
-    tree = copy_store(folder / "shop", name="kiln-test-release", php={"extensions": ["redis"]})
+    tree = copy_store(folder / "shop", name=RELEASED, php={"extensions": ["redis"]})
     first = build_image(kiln, tree)
     page = tree / "app/code/Kiln/Sample/view/frontend/templates/home.phtml"
     page.write_text(page.read_text() + "<p>second release</p>\n")

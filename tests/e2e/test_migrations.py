@@ -12,6 +12,7 @@ import pytest
 
 from tests.conftest import Kiln, copy_store
 from tests.e2e.systems import (
+    RELEASED,
     Images,
     System,
     assert_unharmed,
@@ -69,7 +70,7 @@ class Releases:
 def releases(kiln: Kiln, images: Images, tmp_path_factory: pytest.TempPathFactory) -> Releases:
     tree = copy_store(
         tmp_path_factory.mktemp("migrations") / "shop",
-        name="kiln-test-release",
+        name=RELEASED,
         php={"extensions": ["redis"]},
     )
     schema, whitelist = (
