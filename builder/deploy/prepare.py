@@ -185,10 +185,10 @@ def prepare_rollback(
 
 
 def _obstacles(site: Site, state: HostState, target: Release) -> tuple[str, ...]:
-    if state.current is None or state.current.image == target.image:
+    if state.current is None or state.current.schema_image == target.image:
         return ()
-    pull_image(site, PullImage(image=state.current.image))
-    return reverse_obstacle(read_facts(site, state.current.image), read_facts(site, target.image))
+    migrated = _pull_facts(site, state.current.schema_image)
+    return reverse_obstacle(migrated, read_facts(site, target.image))
 
 
 def runs_unchanged(site: Site, state: HostState) -> bool:
