@@ -22,6 +22,9 @@ import requests
 import yaml
 from docker.models.containers import Container as EngineContainer
 
+from builder.build.layout import read_layout
+from builder.registry.client import Registry
+from builder.registry.reference import ImageReference
 from tests.conftest import ROOT, Ended, Kiln, copy_store
 from tests.containers import Container
 from tests.hosts import Host
@@ -102,8 +105,6 @@ def build_image(kiln: Kiln, tree: Path) -> str:
 
 def derive_image(image: str, files: dict[str, str], instruction: str = "") -> str:
     """An image with other files, as a mistake in a shop's code would give one; by digest."""
-    tag = hashlib.sha256(f"{image}{files}{instruction}".encode()).hexdigest()[:16]
-    name = f"{image.partition('@')[0]}:{tag}"
     text = f"FROM {image}\nCOPY --chmod=755 files/ /\n{instruction}\n"
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
@@ -112,16 +113,18 @@ def derive_image(image: str, files: dict[str, str], instruction: str = "") -> st
             entry = tarfile.TarInfo(path)
             entry.size, entry.mode = len(content.encode()), 0o755
             tar.addfile(entry, io.BytesIO(content.encode()))
-    for argv, given in (
-        (["docker", "buildx", "build", "--provenance=false", "--load", "-t", name, "-"], buffer),
-        (["docker", "push", "--quiet", name], io.BytesIO()),
-    ):
+    # By Kiln's own way: the engine's push makes an image of zstd layers that no engine can pull.
+    with tempfile.TemporaryDirectory(prefix="kiln-test-") as name:
+        layout = Path(name) / "image"
+        argv = ["docker", "buildx", "build", "--provenance=false"]
+        argv += ["--output", f"type=oci,tar=false,dest={layout}", "-"]
         done = subprocess.run(
-            argv, input=given.getvalue(), capture_output=True, timeout=600, check=False
+            argv, input=buffer.getvalue(), capture_output=True, timeout=600, check=False
         )
         assert done.returncode == 0, done.stderr.decode()
-    digest = docker.from_env().images.get(name).attrs["RepoDigests"][0]
-    return str(digest)
+        reference = ImageReference.parse(image.partition("@")[0])
+        pushed = Registry().push_image(layout, read_layout(layout), reference)
+    return f"{reference}@{pushed.digest}"
 
 
 @dataclass
