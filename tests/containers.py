@@ -39,7 +39,7 @@ class Container:
         )
 
     def run(self, *argv: str) -> tuple[int, str]:
-        code, out, err = exec_in(self.engine, argv, {}, str(self.engine.name))
+        code, out, err = exec_in(self.engine, argv, str(self.engine.name))
         return code, (out + err).decode("utf-8", "replace")
 
     def wait_healthy(self, seconds: float = 60) -> None:

@@ -8,7 +8,7 @@ import click
 
 from builder.build.image import last_built
 from builder.cli.output import ReleaseView, output_option, print_json, print_table
-from builder.cli.system import System, open_site, open_system, whoami
+from builder.cli.system import System, environment_argument, open_site, open_system, whoami
 from builder.deploy.prepare import Prepared, prepare_deploy, prepare_rollback, runs_unchanged
 from builder.deploy.release import (
     abort_release,
@@ -24,7 +24,6 @@ from builder.plan.describe import describe_step
 from builder.plan.release import DeployPlan, PullImage, Release, is_needless
 from builder.registry.reference import ImageReference
 
-environment_argument = click.argument("environment")
 window_option = click.option(
     "--accept-window",
     is_flag=True,

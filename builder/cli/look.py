@@ -11,7 +11,7 @@ import click
 from docker.models.containers import Container
 
 from builder.cli.output import output_option, print_json, print_table
-from builder.cli.system import System, open_system, require_keeper
+from builder.cli.system import System, environment_argument, open_system, require_keeper
 from builder.deploy.engine import stack_containers
 from builder.deploy.history import PastRelease, list_releases, read_audit
 from builder.deploy.logs import follow_logs, parse_since, read_logs
@@ -23,8 +23,6 @@ from builder.process import attach
 
 RELEASE_ROLES = ("web", "cron", "consumer", "assets")
 SERVICE_ROLES = ("proxy", "keeper", "database", "cache", "queue")
-
-environment_argument = click.argument("environment")
 
 
 @click.command()

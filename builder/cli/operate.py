@@ -6,9 +6,14 @@ from pathlib import Path
 import click
 
 from builder.cli.deploy import require_finished
-from builder.cli.look import environment_argument
 from builder.cli.output import ReleaseView, output_option, print_json
-from builder.cli.system import hold_system, open_system, require_keeper, whoami
+from builder.cli.system import (
+    environment_argument,
+    hold_system,
+    open_system,
+    require_keeper,
+    whoami,
+)
 from builder.deploy.proxy_reader import ProxyReader
 from builder.deploy.prune import find_garbage, find_needed, look_around, remove_garbage
 from builder.deploy.services import run_in_proxy
@@ -75,7 +80,7 @@ def prune(path: Path, environment: str, dry_run: bool, output: str) -> None:
         needed = find_needed(state, deploy.keep, versions)
         garbage = find_garbage(state, needed, look_around(engine, keeper))
         if garbage and not dry_run:
-            seconds = deploy.timeouts.request + 10
+            seconds = deploy.timeouts.stop
             remove_garbage(engine, keeper, lease.token, garbage, seconds, view.detail)
             audit(keeper, lease.token, what="prune", by=whoami(), removed=garbage.count)
     if output == "json":

@@ -5,9 +5,15 @@ from pathlib import Path
 import click
 
 from builder.cli.deploy import bring_to, require_finished, window_option
-from builder.cli.look import environment_argument
 from builder.cli.output import output_option, print_json
-from builder.cli.system import System, hold_system, open_system, require_keeper, whoami
+from builder.cli.system import (
+    System,
+    environment_argument,
+    hold_system,
+    open_system,
+    require_keeper,
+    whoami,
+)
 from builder.deploy.acceptance import (
     Acceptance,
     find_acceptance,

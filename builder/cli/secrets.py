@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from builder.cli.output import ReleaseView, output_option, print_json, print_table
-from builder.cli.system import open_secrets, open_site, open_system, whoami
+from builder.cli.system import environment_argument, open_secrets, open_site, open_system, whoami
 from builder.deploy.rotation import kept_value, rotate_secrets
 from builder.deploy.site import Site
 from builder.deploy.state import HostState
@@ -35,9 +35,6 @@ MOUNT_POINT = "/run/secrets"
 @click.group()
 def secrets() -> None:
     """Passwords and keys: see that they are there, deliver, rotate. Never shows a value."""
-
-
-environment_argument = click.argument("environment")
 
 
 @secrets.command("list")

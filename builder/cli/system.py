@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+import click
+
 from builder.cli.build import resolve_base
 from builder.cli.output import BuildView, ReleaseView
 from builder.cli.settings import Settings, read_settings
@@ -40,6 +42,8 @@ from builder.render.templates import template_folder
 from builder.secrets.changes import EnvironmentSecrets, wanted_values
 from builder.secrets.sources import open_source
 
+environment_argument = click.argument("environment")
+
 
 @dataclass(frozen=True, slots=True)
 class System:
@@ -50,7 +54,6 @@ class System:
     environment: Environment
     stack: Stack
     engine: Engine
-    path: Path
 
     def state(self) -> tuple[Keeper | None, HostState]:
         """What is recorded on the host; nothing where nothing was deployed."""
@@ -77,7 +80,7 @@ def open_system(path: Path, name: str) -> System:
         ) from None
     stack = plan_stack(project, environment, page)
     engine = connect(stack.deploy.host, settings.env, run)
-    return System(settings, project, environment, stack, engine, path)
+    return System(settings, project, environment, stack, engine)
 
 
 def open_secrets(path: Path, environment_name: str) -> EnvironmentSecrets:
@@ -86,10 +89,19 @@ def open_secrets(path: Path, environment_name: str) -> EnvironmentSecrets:
     Raises:
         ProjectFileError: the project or the environment is not right, or has no source.
     """
-    settings = read_settings()
     project = load_project(path)
-    environment = load_environment(project.root, environment_name)
-    if environment_name == DEVELOPMENT:
+    return find_secrets(read_settings(), project, load_environment(project.root, environment_name))
+
+
+def find_secrets(
+    settings: Settings, project: Project, environment: Environment
+) -> EnvironmentSecrets:
+    """The secrets of an environment that was read.
+
+    Raises:
+        ProjectFileError: it has no source.
+    """
+    if environment.name == DEVELOPMENT:
         raise ProjectFileError(
             "`kiln dev up` gives the development system its secrets, and takes new ones over",
             where=environment.where(),
@@ -97,11 +109,11 @@ def open_secrets(path: Path, environment_name: str) -> EnvironmentSecrets:
         )
     if environment.file.secrets is None:
         raise ProjectFileError(
-            f"{environment_name} is abstract: it has no secrets of its own",
+            f"{environment.name} is abstract: it has no secrets of its own",
             where=environment.where(),
             hint="name an environment that extends it",
         )
-    record = settings.tree_state(project) / environment_name / "secrets.json"
+    record = settings.tree_state(project) / environment.name / "secrets.json"
     source = open_source(environment.file.secrets, project.root, settings.env, run)
     return EnvironmentSecrets(environment, source, record)
 
@@ -127,7 +139,7 @@ def open_site(system: System, view: ReleaseView) -> Iterator[tuple[Site, HostSta
     with hold_system(keeper) as (lease, state):
         root = system.project.root
         here = partial(run, folder=root)
-        secrets = open_secrets(system.path, stack.environment)
+        secrets = find_secrets(system.settings, system.project, system.environment)
         site = Site(
             stack=stack,
             engine=engine,

@@ -231,24 +231,17 @@ def last_lines(container: Container, count: int = _SHOWN_LINES) -> tuple[str, ..
     return tuple(text.strip().splitlines()[-count:])
 
 
-def run_in(
-    container: Container,
-    *argv: str,
-    environment: Mapping[str, str] | None = None,
-    where: str = "",
-) -> Completed:
+def run_in(container: Container, *argv: str, where: str = "") -> Completed:
     """Run a program in a running container.
 
     Raises:
         EngineError: it does not run, or the engine does not answer.
     """
-    code, out, err = exec_in(container, argv, environment or {}, where or str(container.name))
+    code, out, err = exec_in(container, argv, where or str(container.name))
     return Completed(code, out.decode("utf-8", "replace"), err.decode("utf-8", "replace"))
 
 
-def exec_in(
-    container: Container, argv: Sequence[str], environment: Mapping[str, str], where: str
-) -> tuple[int, bytes, bytes]:
+def exec_in(container: Container, argv: Sequence[str], where: str) -> tuple[int, bytes, bytes]:
     """Run a program in a running container: its exit status, output and errors as they are.
 
     Raises:
@@ -256,7 +249,7 @@ def exec_in(
     """
     with engine_errors(where):
         api: Any = container.client.api  # type: ignore[union-attr]
-        made = api.exec_create(container.id, list(argv), environment=dict(environment))["Id"]
+        made = api.exec_create(container.id, list(argv))["Id"]
         # Not docker-py's exec_start: it reads from the socket beneath the answer's buffer, and so
         # loses output that comes together with the headers, as it does on a busy machine.
         answer = api.post(

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict
 
 from builder.deploy.engine import engine_errors, exec_in, explain_refusal, run_in
 from builder.errors import EngineError, LockedError
+from builder.process import Completed
 
 STATE = "/state"
 SECRETS = "/secrets"
@@ -113,16 +114,9 @@ class Keeper:
         """A file's content; None where there is none.
 
         Raises:
-            EngineError: it is there and cannot be read: taken for missing, a system that serves
-                would be taken for an empty host.
+            EngineError: it is there and cannot be read.
         """
-        script = '[ -e "$1" ] || exit 5; exec cat "$1"'
-        code, content, errors = exec_in(
-            self.container, ["sh", "-c", script, "sh", path], {}, self.stack
-        )
-        if code not in (0, _MISSING):
-            raise _unreadable(self.stack, path, errors)
-        return content if code == 0 else None
+        return self._ask('exec cat "$1"', path)
 
     def read_below(self, path: str, names: str) -> dict[str, dict[str, bytes]]:
         """Files in the folders of a folder, by folder and name, in one question.
@@ -131,15 +125,13 @@ class Keeper:
             path: the folder; none is an empty one.
             names: a pattern of the files' names.
         """
-        script = (
-            '[ -e "$1" ] || exit 5; cd "$1"; '
-            'find . -mindepth 2 -maxdepth 2 -name "$2" -print0 | tar -c --null -T -'
+        archive = self._ask(
+            'cd "$1"; find . -mindepth 2 -maxdepth 2 -name "$2" -print0 | tar -c --null -T -',
+            path,
+            names,
+            # A file has grown meanwhile, tar(1).
+            ended=(0, 1),
         )
-        argv = ["sh", "-c", script, "sh", path, names]
-        code, archive, errors = exec_in(self.container, argv, {}, self.stack)
-        # 1: a file has grown meanwhile, tar(1).
-        if code not in (0, 1, _MISSING):
-            raise _unreadable(self.stack, path, errors)
         found: dict[str, dict[str, bytes]] = {}
         # A file that grows meanwhile has its first part, which is enough of a journal.
         try:
@@ -156,12 +148,7 @@ class Keeper:
 
     def list(self, path: str) -> tuple[str, ...]:
         """The names in a folder, sorted; none where there is no folder."""
-        script = '[ -e "$1" ] || exit 5; exec ls -1 "$1"'
-        code, names, errors = exec_in(
-            self.container, ["sh", "-c", script, "sh", path], {}, self.stack
-        )
-        if code not in (0, _MISSING):
-            raise _unreadable(self.stack, path, errors)
+        names = self._ask('exec ls -1 "$1"', path) or b""
         return tuple(sorted(names.decode().split()))
 
     def install(
@@ -208,7 +195,29 @@ class Keeper:
         """Remove files and folders."""
         self._state("remove", str(token), *paths)
 
-    def _state(self, *arguments: str) -> "_Done":
+    def _ask(
+        self, script: str, path: str, *arguments: str, ended: tuple[int, ...] = (0,)
+    ) -> bytes | None:
+        """What a script prints of a path; None where there is none.
+
+        Raises:
+            EngineError: it is there and cannot be read: taken for missing, a system that serves
+                would be taken for an empty host.
+        """
+        whole = f'[ -e "$1" ] || exit {_MISSING}; {script}'
+        argv = ["sh", "-c", whole, "sh", path, *arguments]
+        code, printed, errors = exec_in(self.container, argv, self.stack)
+        if code == _MISSING:
+            return None
+        if code not in ended:
+            raise EngineError(
+                f"the state cannot be read: {errors.decode('utf-8', 'replace').strip()[-300:]}",
+                where=f"{self.stack} {path}",
+                hint="see that the keeper's container runs, then run this again",
+            )
+        return printed
+
+    def _state(self, *arguments: str) -> Completed:
         done = run_in(self.container, "kiln-state", *arguments, where=self.stack)
         if done.returncode == _LOST:
             raise lost(self.stack, parse_lease(done.stdout))
@@ -216,21 +225,7 @@ class Keeper:
             raise explain_refusal(
                 f"the state cannot be changed: {done.stderr.strip()[-300:]}", self.stack
             )
-        return _Done(done.returncode, done.stdout)
-
-
-@dataclass(frozen=True, slots=True)
-class _Done:
-    returncode: int
-    stdout: str
-
-
-def _unreadable(stack: str, path: str, errors: bytes) -> EngineError:
-    return EngineError(
-        f"the state cannot be read: {errors.decode('utf-8', 'replace').strip()[-300:]}",
-        where=f"{stack} {path}",
-        hint="see that the keeper's container runs, then run this again",
-    )
+        return done
 
 
 def parse_lease(text: str) -> LeaseHolder | None:

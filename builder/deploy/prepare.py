@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from builder.deploy.database_status import DatabaseStatus, parse_status, require_answer
+from builder.deploy.delivery import deliver_secrets, shop_secrets
 from builder.deploy.engine import stack_containers, stop_containers
 from builder.deploy.image_files import read_files, read_labels
 from builder.deploy.keeper import SECRETS, HostFile
@@ -16,15 +17,9 @@ from builder.deploy.services import (
     start_services,
 )
 from builder.deploy.site import Site
-from builder.deploy.state import RELEASES, HostState, release_folder
+from builder.deploy.state import PROBE, RELEASES, HostState, release_folder
 from builder.deploy.status import find_problems, see
-from builder.deploy.steps import (
-    compose_text,
-    deliver_secrets,
-    pull_image,
-    run_role,
-    shop_secrets,
-)
+from builder.deploy.steps import compose_text, pull_image, run_role
 from builder.errors import RefusedError
 from builder.magento.delivery import plan_delivery
 from builder.magento.release_files import RELEASE_FILES, ReleaseFiles, read_release_files
@@ -41,9 +36,6 @@ from builder.plan.release import (
 )
 from builder.project.environments import Environment
 from builder.render.env_php import render_env_php
-
-# Stands for the release that is to be: its files are removed again.
-_PROBE = "probe"
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +144,7 @@ def prepare_rollback(
             hint="restore the backup of that time, then give --force; or go forward",
         )
     number = state.next_number
-    kept = site.keeper.read(f"{RELEASES}/{target.number}/env.php")
+    kept = site.keeper.read(f"{release_folder(target.number)}/env.php")
     if kept is None:
         raise RefusedError(
             f"the env.php of release {target.number} is not on the host any more",
@@ -293,12 +285,12 @@ def ask_database(site: Site, release: Release, env_php: str) -> DatabaseStatus:
     # The answer that a killed kiln left may be another image's.
     _remove_probes(site)
     try:
-        site.keeper.install(token, f"{RELEASES}/{_PROBE}", folder, HostFile(b"", 0o755))
-        deliver_secrets(site, _PROBE, shop_secrets(site))
-        printed = run_role(site, release, "status", 300, files=_PROBE)
+        site.keeper.install(token, f"{RELEASES}/{PROBE}", folder, HostFile(b"", 0o755))
+        deliver_secrets(site, PROBE, shop_secrets(site))
+        printed = run_role(site, release, "status", 300, files=PROBE)
     finally:
         _remove_probes(site)
-        site.keeper.remove(token, f"{RELEASES}/{_PROBE}", f"{SECRETS}/{_PROBE}")
+        site.keeper.remove(token, f"{RELEASES}/{PROBE}", f"{SECRETS}/{PROBE}")
     status = parse_status(printed)
     require_answer(status)
     return status
@@ -307,7 +299,7 @@ def ask_database(site: Site, release: Release, env_php: str) -> DatabaseStatus:
 def _remove_probes(site: Site) -> None:
     probes = stack_containers(site.engine, site.stack.name, role="job")
     stop_containers(
-        [one for one in probes if str(one.name).startswith(f"{site.stack.name}-{_PROBE}-")],
+        [one for one in probes if str(one.name).startswith(f"{site.stack.name}-{PROBE}-")],
         0,
         site.engine.name,
     )

@@ -18,12 +18,10 @@ from builder.deploy.engine import (
     stop_containers,
 )
 from builder.deploy.keeper import SECRETS, Keeper
-from builder.deploy.state import RELEASES, HostState
+from builder.deploy.state import PROBE, RELEASES, HostState
 
 # Records are small; beyond so many even they go, but for those of releases that are needed.
 KEPT_RECORDS = 100
-# Stands for a release that is being planned: builder/deploy/prepare.py.
-_PROBE = "probe"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +125,7 @@ def find_garbage(state: HostState, needed: Needed, found: Found) -> Garbage:
             if not is_needed(release, role)
         ),
         secrets=tuple(
-            name
-            for name in found.secrets
-            if name == _PROBE or (name.isdigit() and name not in kept)
+            name for name in found.secrets if name == PROBE or (name.isdigit() and name not in kept)
         ),
         images=tuple(
             sorted(({one.release.image for one in state.releases.values()} - wanted) & found.images)
@@ -137,7 +133,7 @@ def find_garbage(state: HostState, needed: Needed, found: Found) -> Garbage:
         records=tuple(
             name
             for name in found.records
-            if name == _PROBE or (name.isdigit() and name not in newest and int(name) not in stay)
+            if name == PROBE or (name.isdigit() and name not in newest and int(name) not in stay)
         ),
     )
 

@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Iterable, Iterator
 
+from builder.deploy.delivery import deliver_secrets, shop_secrets
 from builder.deploy.keeper import SECRETS
 from builder.deploy.services import services_run, start_services
 from builder.deploy.site import Site
@@ -17,7 +18,7 @@ from builder.deploy.state import (
     release_folder,
     save_plan,
 )
-from builder.deploy.steps import deliver_secrets, do_step, shop_secrets, start_again
+from builder.deploy.steps import do_step, start_again
 from builder.errors import (
     DiskFullError,
     EngineError,
@@ -33,6 +34,7 @@ from builder.plan.release import (
     DeployPlan,
     KeepAssets,
     Prune,
+    Release,
     SetMaintenance,
     StartServices,
     StartWorkers,
@@ -85,17 +87,26 @@ def _deliver_again(site: Site, recorded: Recorded) -> bool:
     there = site.keeper.list(SECRETS)
     gone = [one for one in releases if str(one.number) not in there]
     for release in gone:
-        site.watcher.step(f"deliver the secrets of release {release.number} again")
-        deliver_secrets(site, str(release.number), shop_secrets(site))
+        _deliver_secrets_again(site, release)
     served = plan.previous is not None or any(
         isinstance(step, StartServices) for step in recorded.finished_steps
     )
-    if served and not services_run(site):
-        site.watcher.step("start the proxy and services")
-        start_services(site)
+    if served:
+        _start_services_again(site)
     for release in gone:
         start_again(site, release)
     return bool(gone)
+
+
+def _deliver_secrets_again(site: Site, release: Release) -> None:
+    site.watcher.step(f"deliver the secrets of release {release.number} again")
+    deliver_secrets(site, str(release.number), shop_secrets(site))
+
+
+def _start_services_again(site: Site) -> None:
+    if not services_run(site):
+        site.watcher.step("start the proxy and services")
+        start_services(site)
 
 
 def mend_system(site: Site, state: HostState) -> None:
@@ -105,15 +116,12 @@ def mend_system(site: Site, state: HostState) -> None:
         ReleaseError, EngineError: something does not come up.
     """
     current = state.current
-    if not services_run(site):
-        site.watcher.step("start the proxy and services")
-        start_services(site)
+    _start_services_again(site)
     if current is None:
         return
     if not site.keeper.list(f"{SECRETS}/{current.number}"):
         # A folder on tmpfs does not outlive the host's restart.
-        site.watcher.step(f"deliver the secrets of release {current.number} again")
-        deliver_secrets(site, str(current.number), shop_secrets(site))
+        _deliver_secrets_again(site, current)
     plan = state.releases[current.number].plan
     steps: tuple[Step, ...] = (
         BootWeb(release=current.number, slot=current.slot),
@@ -128,7 +136,7 @@ def mend_system(site: Site, state: HostState) -> None:
     for step in steps:
         site.lease.check()
         site.watcher.step(describe_step(step))
-        do_step(site, plan, step)
+        do_step(site, step)
 
 
 def abort_release(site: Site, recorded: Recorded) -> None:
@@ -268,7 +276,7 @@ def _do(site: Site, plan: DeployPlan, step: Step) -> None:
     site.hook("before", step, number)
     # A hook may take longer than a lease.
     site.lease.check()
-    do_step(site, plan, step)
+    do_step(site, step)
     site.hook("after", step, number)
 
 

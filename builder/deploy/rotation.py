@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterable, Mapping
 
+from builder.deploy.delivery import deliver_secrets, shop_secrets
 from builder.deploy.engine import run_in, stack_containers
 from builder.deploy.keeper import SECRETS
 from builder.deploy.services import (
@@ -15,7 +16,7 @@ from builder.deploy.services import (
 )
 from builder.deploy.site import Site
 from builder.deploy.state import HostState, audit, save_release
-from builder.deploy.steps import deliver_secrets, load_release, shop_secrets
+from builder.deploy.steps import load_release
 from builder.errors import RefusedError, ReleaseError, SecretError
 from builder.secrets.delivery import VersionedValue
 from builder.secrets.value import SecretValue
@@ -77,29 +78,30 @@ def rotate_secrets(
         raise RefusedError(
             "nothing is deployed yet", where=site.stack.name, hint="`kiln deploy` takes them"
         )
-    renewed = _renew_certificate(site)
+    versions = _renew_certificate(site)
     changed = changed_secrets(site, state)
-    if not changed:
-        if renewed:
-            _audit(site, state.current.number, renewed, by)
-        return renewed
-    database = site.stack.database
-    if database is not None and database[2] in changed and not database_has_both:
-        _rotate_database(site, state, database[2], changed)
-    else:
-        _deliver(site, state, changed)
-    deliver_service_secrets(site)
-    if clean_config:
-        _clean_config(site, state.current.number)
-    versions = {name: value.version for name, value in changed.items()}
-    _record(site, state, versions)
-    versions |= renewed
-    _audit(site, state.current.number, versions, by)
+    if changed:
+        database = site.stack.database
+        if database is not None and database[2] in changed and not database_has_both:
+            _rotate_database(site, state, database[2], changed)
+        else:
+            _deliver(site, state, changed)
+        deliver_service_secrets(site)
+        if clean_config:
+            _clean_config(site, state.current.number)
+        delivered = {name: value.version for name, value in changed.items()}
+        _record(site, state, delivered)
+        versions |= delivered
+    if versions:
+        audit(
+            site.keeper,
+            site.lease.token,
+            what="rotate",
+            secrets=versions,
+            release=state.current.number,
+            by=by,
+        )
     return versions
-
-
-def _audit(site: Site, number: int, versions: Mapping[str, str], by: str) -> None:
-    audit(site.keeper, site.lease.token, what="rotate", secrets=versions, release=number, by=by)
 
 
 def _renew_certificate(site: Site) -> dict[str, str]:
@@ -220,7 +222,7 @@ def _rotate_database(
 
 
 def _set_passwords(site: Site, *names: str) -> None:
-    container = service_container(site, "database")
+    container = service_container(site.engine, site.stack.name, "database")
     done = run_in(container, "sh", "-c", _PASSWORDS, "sh", *names)
     if done.returncode != 0:
         raise ReleaseError(

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from docker.models.containers import Container
 
+from builder.deploy.delivery import deliver_secrets
 from builder.deploy.engine import (
     RELEASE_LABEL,
     ROLE_LABEL,
@@ -33,7 +34,6 @@ SERVICE_SECRETS = "services"
 # Beside those of releases, which are numbers.
 _PROXY_SECRETS = "proxy"
 _HASH_LABEL = "com.docker.compose.config-hash"
-_WWW_DATA = 33
 _MEMORY_KINDS = ("tmpfs", "ramfs")
 _SECONDS = 300.0
 # A service may wait for another by ending, once or twice.
@@ -72,15 +72,15 @@ def find_keeper(engine: Engine, stack: str) -> Keeper | None:
     return Keeper(stack, running[0]) if running else None
 
 
-def proxy_container(engine: Engine, stack: str) -> Container:
-    """The proxy's container.
+def service_container(engine: Engine, stack: str, service: str) -> Container:
+    """The container of the proxy, or of a service that Kiln runs.
 
     Raises:
-        EngineError: there is none.
+        EngineError: it is not there.
     """
-    found = stack_containers(engine, stack, role="proxy")
+    found = stack_containers(engine, stack, role=service)
     if not found:
-        raise EngineError("there is no proxy", where=stack, hint="`kiln resume` starts it again")
+        raise EngineError(f"there is no {service}", where=stack, hint="`kiln resume` starts it")
     return found[0]
 
 
@@ -88,7 +88,7 @@ def run_in_proxy(engine: Engine, stack: str) -> Exec:
     """Runs programs in the proxy's container, whichever that is by then."""
 
     def execute(argv: Sequence[str]) -> Completed:
-        return run_in(proxy_container(engine, stack), *argv)
+        return run_in(service_container(engine, stack, "proxy"), *argv)
 
     return execute
 
@@ -105,8 +105,8 @@ def start_services(site: Site, restart: Collection[str] = ()) -> None:
     Raises:
         EngineError: one does not come up.
     """
-    token = site.lease.token
-    names = [*services_down(site), *(one for one in services_differ(site) if one in restart)]
+    differ = services_differ(site) if restart else ()
+    names = [*services_down(site), *(one for one in differ if one in restart)]
     if "proxy" in names:
         _put_proxy_files(site)
     deliver_service_secrets(site)
@@ -118,39 +118,15 @@ def start_services(site: Site, restart: Collection[str] = ()) -> None:
     _wait_healthy(site)
     recorded = parse_services(site.stack.name, site.keeper.read(SERVICES))
     recorded |= {name: site.images[name] for name in names}
-    site.keeper.install(
-        token,
-        STATE,
-        {
-            "services.json": HostFile(json.dumps(recorded, indent=2).encode()),
-            "services.yaml": HostFile(text.encode()),
-        },
-    )
+    file = HostFile(json.dumps(recorded, indent=2).encode())
+    site.keeper.install(site.lease.token, STATE, {"services.json": file})
 
 
 def deliver_service_secrets(site: Site) -> None:
     """Write what the services read to their folder."""
-    values = site.wanted_secrets() if site.stack.service_secrets else {}
-    files = {
-        name: HostFile(values[name].value.reveal(), 0o400, _WWW_DATA, _WWW_DATA)
-        for name in site.stack.service_secrets
-    }
-    folder = HostFile(b"", 0o500, _WWW_DATA, _WWW_DATA)
-    site.keeper.install(site.lease.token, f"{SECRETS}/{SERVICE_SECRETS}", files, folder)
-
-
-def service_container(site: Site, service: str) -> Container:
-    """The container of a service that Kiln runs.
-
-    Raises:
-        EngineError: it is not there.
-    """
-    found = stack_containers(site.engine, site.stack.name, role=service)
-    if not found:
-        raise EngineError(
-            f"there is no {service}", where=site.stack.name, hint="`kiln resume` starts it"
-        )
-    return found[0]
+    names = site.stack.service_secrets
+    values = site.wanted_secrets() if names else {}
+    deliver_secrets(site, SERVICE_SECRETS, {name: values[name] for name in names})
 
 
 def configure_proxy(site: Site) -> None:
@@ -288,8 +264,7 @@ def serves_https(site: Site) -> bool:
     """Whether the running proxy has a port for it, which only another container could change."""
     if site.stack.certificate is None:
         return False
-    with engine_errors(site.engine.name):
-        proxy = proxy_container(site.engine, site.stack.name)
+    proxy = service_container(site.engine, site.stack.name, "proxy")
     return "8443/tcp" in (proxy.attrs["HostConfig"].get("PortBindings") or {})
 
 

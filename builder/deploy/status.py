@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from docker.models.containers import Container
-from pydantic import BaseModel, ConfigDict
 
 from builder.deploy.engine import RELEASE_LABEL, ROLE_LABEL, Engine, stack_containers
 from builder.deploy.keeper import LeaseHolder
@@ -19,13 +18,10 @@ from builder.errors import EngineError, KilnError
 from builder.plan.describe import describe_step
 from builder.plan.proxy import Mode, Slot
 from builder.plan.stack import Stack
+from builder.project.frozen import FrozenModel
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Serving(_Model):
+class Serving(FrozenModel):
     """The release that is recorded as the current one.
 
     Attributes:
@@ -44,7 +40,7 @@ class Serving(_Model):
     rolled_back_to: int | None
 
 
-class Server(_Model):
+class Server(FrozenModel):
     """A web container as the proxy sees it."""
 
     name: str
@@ -55,7 +51,7 @@ class Server(_Model):
     requests: int
 
 
-class Requests(_Model):
+class Requests(FrozenModel):
     """What a slot was asked since the proxy's worker started."""
 
     total: int
@@ -65,7 +61,7 @@ class Requests(_Model):
     retries: int
 
 
-class SlotStatus(_Model):
+class SlotStatus(FrozenModel):
     """One of the two places where web containers stand.
 
     Attributes:
@@ -82,7 +78,7 @@ class SlotStatus(_Model):
     traffic: Requests
 
 
-class ContainerStatus(_Model):
+class ContainerStatus(FrozenModel):
     """A container of the system, as the engine sees it; `health` is empty where none is checked."""
 
     name: str
@@ -98,7 +94,7 @@ class ContainerStatus(_Model):
         return self.state == "running" and self.health != "unhealthy"
 
 
-class Unfinished(_Model):
+class Unfinished(FrozenModel):
     """A release that has not ended.
 
     Attributes:
@@ -115,7 +111,7 @@ class Unfinished(_Model):
     stuck: bool
 
 
-class SystemStatus(_Model):
+class SystemStatus(FrozenModel):
     """All of it.
 
     Attributes:
@@ -346,5 +342,5 @@ def _unfinished(recorded: Recorded) -> Unfinished:
         by=recorded.release.by,
         step=describe_step(steps[-1]) if steps else "",
         failed=recorded.failed,
-        stuck=bool(recorded.journal) and recorded.journal[-1].event == "stuck",
+        stuck=recorded.stuck,
     )

@@ -2,13 +2,14 @@
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 import docker.errors
 from docker.models.containers import Container
 
 from builder.deploy.database_status import parse_status
+from builder.deploy.delivery import deliver_secrets, shop_secrets
 from builder.deploy.engine import (
     RELEASE_LABEL,
     ROLE_LABEL,
@@ -21,7 +22,7 @@ from builder.deploy.engine import (
     stop_containers,
 )
 from builder.deploy.image_files import read_labels
-from builder.deploy.keeper import SECRETS, STATE, HostFile
+from builder.deploy.keeper import SECRETS, HostFile
 from builder.deploy.prune import Needed, find_garbage, look_around, remove_garbage
 from builder.deploy.services import configure_proxy, start_services
 from builder.deploy.site import Site
@@ -37,7 +38,6 @@ from builder.plan.release import (
     BootWeb,
     ConfigureProxy,
     DeliverFiles,
-    DeployPlan,
     Drain,
     KeepAssets,
     Migrate,
@@ -59,18 +59,16 @@ from builder.plan.release import (
     Watch,
 )
 from builder.render.production import consumer_service, render_release
-from builder.secrets.delivery import VersionedValue
 
 Role = Literal["status", "install", "migrate", "import"]
 
 _WORKERS = ("cron", "consumer")
-_WWW_DATA = 33
 # Below so many requests an error rate says nothing; then any error counts from the third on.
 _FEW_REQUESTS = 100
 _FEW_ERRORS = 3
 
 
-def do_step(site: Site, plan: DeployPlan, step: Step) -> None:
+def do_step(site: Site, step: Step) -> None:
     """Do one step to its end.
 
     Raises:
@@ -83,7 +81,7 @@ def do_step(site: Site, plan: DeployPlan, step: Step) -> None:
         case PullImage():
             pull_image(site, step)
         case DeliverFiles():
-            deliver_files(site, plan, step)
+            deliver_files(site, step)
         case StartServices():
             start_services(site, step.restart)
         case ConfigureProxy():
@@ -136,7 +134,7 @@ def pull_image(site: Site, step: PullImage) -> None:
                     raise explain_refusal(str(line["error"]), step.image) from None
 
 
-def deliver_files(site: Site, plan: DeployPlan, step: DeliverFiles) -> None:
+def deliver_files(site: Site, step: DeliverFiles) -> None:
     """Write secrets and the compose file; env.php lies there since the plan was saved."""
     release = load_release(site, step.release)
     token = site.lease.token
@@ -159,25 +157,6 @@ def deliver_files(site: Site, plan: DeployPlan, step: DeliverFiles) -> None:
     text = compose_text(site, release)
     file = {"compose.yaml": HostFile(text.encode())}
     site.keeper.install(token, release_folder(release.number), file)
-
-
-def shop_secrets(site: Site) -> dict[str, VersionedValue]:
-    """The secrets that the shop's containers read: all but the key of the proxy's certificate."""
-    return {
-        name: value
-        for name, value in site.wanted_secrets().items()
-        if name != site.stack.certificate
-    }
-
-
-def deliver_secrets(site: Site, folder: str, values: Mapping[str, VersionedValue]) -> None:
-    """Write secrets to a folder of the host's tmpfs, for the containers' user alone."""
-    files = {
-        name: HostFile(value.value.reveal(), 0o400, _WWW_DATA, _WWW_DATA)
-        for name, value in values.items()
-    }
-    mode = HostFile(b"", 0o500, _WWW_DATA, _WWW_DATA)
-    site.keeper.install(site.lease.token, f"{SECRETS}/{folder}", files, mode)
 
 
 def run_backup(site: Site) -> None:
@@ -424,8 +403,7 @@ def purge_varnish(site: Site, step: PurgeVarnish) -> None:
     One that does not is said and no failure: its pages grow old by themselves, and their static
     files are served still.
     """
-    webs = stack_containers(site.engine, site.stack.name, release=str(step.release), role="web")
-    running = [one for one in webs if one.status == "running"]
+    running = [one for one in _webs(site, step.release) if one.status == "running"]
     for server in step.servers:
         said = "no web container runs"
         if running:
@@ -538,7 +516,7 @@ def stop_web(site: Site, step: StopWeb) -> None:
             where=f"release {step.release}",
             hint=f"`kiln status` shows who serves; the proxy's live.map names slot {slot}",
         )
-    _stop(site, step.release, ("web",), site.stack.deploy.timeouts.request + 10)
+    _stop(site, step.release, ("web",), site.stack.deploy.timeouts.stop)
 
 
 def _stop(site: Site, number: int, roles: Sequence[str], seconds: float) -> None:
@@ -554,7 +532,7 @@ def _stop(site: Site, number: int, roles: Sequence[str], seconds: float) -> None
 def remove_release(site: Site, step: RemoveRelease) -> None:
     """Remove what a release has on the host but its record."""
     roles = ("web", "job", "assets", *_WORKERS)
-    _stop(site, step.release, roles, site.stack.deploy.timeouts.request + 10)
+    _stop(site, step.release, roles, site.stack.deploy.timeouts.stop)
     site.keeper.remove(site.lease.token, f"{SECRETS}/{step.release}")
 
 
@@ -567,7 +545,7 @@ def prune(site: Site, step: Prune) -> None:
         site.keeper,
         site.lease.token,
         find_garbage(read_state(site.keeper), needed, look_around(site.engine, site.keeper)),
-        site.stack.deploy.timeouts.request + 10,
+        site.stack.deploy.timeouts.stop,
         site.watcher.detail,
     )
 
@@ -594,7 +572,7 @@ def compose_text(site: Site, release: Release, files: str | None = None) -> str:
 
 def load_release(site: Site, number: int) -> Release:
     """A release as its folder has it, with what has become known of it since the plan."""
-    content = site.keeper.read(f"{STATE}/releases/{number}/release.json")
+    content = site.keeper.read(f"{release_folder(number)}/release.json")
     if content is None:
         raise EngineError(
             f"release {number} is not recorded", where=site.stack.name, hint="`kiln status`"

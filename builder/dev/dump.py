@@ -6,15 +6,13 @@ from pathlib import Path
 
 from builder.build.disk import explain_refusal
 from builder.dev.compose import Stack, exec_argv, require_running, run_compose
-from builder.errors import StackError
+from builder.dev.shop import command_failed
 from builder.magento.config_php import CONFIG_PHP
-from builder.process import Completed
 
 # app:config:dump writes both files in it: env.php gets what is sensitive or of one system, which
 # would lock it in this system's Admin, and each `getenv` or secret read in it becomes its value.
 _ETC = "app/etc"
 _SECTIONS = ("scopes", "themes", "system")
-_SHOWN_LINES = 25
 
 
 def read_dump(stack: Stack, root: Path) -> bytes:
@@ -42,7 +40,7 @@ def read_dump(stack: Stack, root: Path) -> bytes:
             *("kiln-magento", "app:config:dump", *_SECTIONS),
         )
         if done.returncode != 0:
-            raise _failed("app:config:dump", done, "mend what it names")
+            raise command_failed("bin/magento app:config:dump", done, "mend what it names")
         return (folder / Path(CONFIG_PHP).name).read_bytes()
     except OSError as error:
         raise explain_refusal(error, folder) from None
@@ -69,14 +67,4 @@ def import_config(stack: Stack) -> None:
     done = stack.run(argv, env=stack.env, timeout=600)
     if done.returncode != 0:
         hint = "mend what it names, then run `kiln dev magento app:config:import`"
-        raise _failed("app:config:import", done, hint)
-
-
-def _failed(command: str, done: Completed, hint: str) -> StackError:
-    lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
-    return StackError(
-        f"failed with exit status {done.returncode}",
-        where=f"bin/magento {command}",
-        hint=hint,
-        details=tuple(lines[-_SHOWN_LINES:]),
-    )
+        raise command_failed("bin/magento app:config:import", done, hint)

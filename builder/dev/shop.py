@@ -99,7 +99,7 @@ def install_packages(site: Site) -> None:
         volumes=volumes,
     )
     if done.returncode != 0:
-        raise _failed(
+        raise command_failed(
             "composer install",
             done,
             "give Composer its credentials under build.secrets.composer_auth in kiln.yaml, or "
@@ -188,7 +188,7 @@ def read_state(site: Site) -> ShopState:
         found = json.loads(done.stdout.strip().splitlines()[-1])
         return ShopState(**found, interrupted=(site.plan.state / _INSTALLING).exists())
     except (ValueError, IndexError, TypeError):
-        raise _failed("looking at the shop", done, "`kiln dev logs` may tell more") from None
+        raise command_failed("looking at the shop", done, "`kiln dev logs` may tell more") from None
 
 
 def _install(site: Site, state: ShopState, watcher: Watcher) -> None:
@@ -285,11 +285,12 @@ def _magento(site: Site, command: str, *options: str) -> str:
 def _checked(site: Site, what: str, *argv: str) -> str:
     done = site.run(*argv, timeout=1800)
     if done.returncode != 0:
-        raise _failed(what, done, "mend what it names, then run `kiln dev up` again")
+        raise command_failed(what, done, "mend what it names, then run `kiln dev up` again")
     return done.stdout
 
 
-def _failed(what: str, done: Completed, hint: str) -> StackError:
+def command_failed(what: str, done: Completed, hint: str) -> StackError:
+    """A command of the shop's ended with an error; the details are its last lines."""
     lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
     return StackError(
         f"failed with exit status {done.returncode}",

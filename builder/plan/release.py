@@ -5,18 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import Field
 
 from builder.plan.proxy import MOST_ASSETS, Slot, assets_backend, other_slot, slot_backend
+from builder.project.frozen import FrozenModel
 
 MigrationKind = Literal["none", "install", "additive", "destructive"]
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Release(_Model):
+class Release(FrozenModel):
     """One release: what a rollback brings back.
 
     Attributes:
@@ -57,14 +54,14 @@ class Release(_Model):
         return self.image.partition("@")[2]
 
 
-class PullImage(_Model):
+class PullImage(FrozenModel):
     """Fetch the image on the host, by digest."""
 
     do: Literal["pull"] = "pull"
     image: str
 
 
-class DeliverFiles(_Model):
+class DeliverFiles(FrozenModel):
     """Write the release's secrets and compose file on the host.
 
     Attributes:
@@ -76,13 +73,13 @@ class DeliverFiles(_Model):
     secrets_of: int | None = None
 
 
-class ConfigureProxy(_Model):
+class ConfigureProxy(FrozenModel):
     """Give the proxy another configuration, without a lost connection."""
 
     do: Literal["proxy"] = "proxy"
 
 
-class StartServices(_Model):
+class StartServices(FrozenModel):
     """Start the proxy and services that do not run.
 
     Attributes:
@@ -95,20 +92,20 @@ class StartServices(_Model):
     restart: tuple[str, ...] = ()
 
 
-class SetMaintenance(_Model):
+class SetMaintenance(FrozenModel):
     """Answer 503 to visitors, or serve again."""
 
     do: Literal["maintenance"] = "maintenance"
     on: bool
 
 
-class RunBackup(_Model):
+class RunBackup(FrozenModel):
     """Run the environment's backup command."""
 
     do: Literal["backup"] = "backup"
 
 
-class Migrate(_Model):
+class Migrate(FrozenModel):
     """Run a role of the new image once, in a container that is thrown away."""
 
     do: Literal["migrate"] = "migrate"
@@ -116,7 +113,7 @@ class Migrate(_Model):
     role: Literal["install", "migrate", "import"]
 
 
-class BootWeb(_Model):
+class BootWeb(FrozenModel):
     """Start the web containers of a release and wait until they are healthy and stay it."""
 
     do: Literal["boot"] = "boot"
@@ -124,7 +121,7 @@ class BootWeb(_Model):
     slot: Slot
 
 
-class WarmUp(_Model):
+class WarmUp(FrozenModel):
     """Ask every new web container for pages; each must answer."""
 
     do: Literal["warm"] = "warm"
@@ -132,7 +129,7 @@ class WarmUp(_Model):
     paths: tuple[str, ...]
 
 
-class Swap(_Model):
+class Swap(FrozenModel):
     """Send new requests to a slot.
 
     Attributes:
@@ -145,7 +142,7 @@ class Swap(_Model):
     versions: dict[str, str]
 
 
-class PurgeVarnish(_Model):
+class PurgeVarnish(FrozenModel):
     """Have each Varnish forget all pages, as Magento\\CacheInvalidate\\Model\\PurgeCache does.
 
     Attributes:
@@ -158,7 +155,7 @@ class PurgeVarnish(_Model):
     servers: tuple[str, ...]
 
 
-class Watch(_Model):
+class Watch(FrozenModel):
     """Count errors of a slot for a while."""
 
     do: Literal["watch"] = "watch"
@@ -167,28 +164,28 @@ class Watch(_Model):
     seconds: int
 
 
-class Drain(_Model):
+class Drain(FrozenModel):
     """Wait until a slot has no request left, as measured at the proxy."""
 
     do: Literal["drain"] = "drain"
     slot: Slot
 
 
-class StopWorkers(_Model):
+class StopWorkers(FrozenModel):
     """Stop cron and consumers of a release; what runs may finish."""
 
     do: Literal["stop-workers"] = "stop-workers"
     release: int
 
 
-class StartWorkers(_Model):
+class StartWorkers(FrozenModel):
     """Start cron and consumers of a release."""
 
     do: Literal["start-workers"] = "start-workers"
     release: int
 
 
-class KeepAssets(_Model):
+class KeepAssets(FrozenModel):
     """Serve a release's static files from a container without PHP from now on."""
 
     do: Literal["keep-assets"] = "keep-assets"
@@ -197,28 +194,28 @@ class KeepAssets(_Model):
     versions: dict[str, str]
 
 
-class StopWeb(_Model):
+class StopWeb(FrozenModel):
     """Stop and remove the web containers of a release."""
 
     do: Literal["stop-web"] = "stop-web"
     release: int
 
 
-class Record(_Model):
+class Record(FrozenModel):
     """Make a release the current one."""
 
     do: Literal["record"] = "record"
     release: int
 
 
-class RemoveRelease(_Model):
+class RemoveRelease(FrozenModel):
     """Remove all containers and secrets of a release that did not come to serve."""
 
     do: Literal["remove"] = "remove"
     release: int
 
 
-class Prune(_Model):
+class Prune(FrozenModel):
     """Remove releases that are not kept, with their containers, files and images.
 
     Attributes:
@@ -257,10 +254,9 @@ Step = Annotated[
 ]
 # Steps that are there only where something is to be another than it is.
 _CHANGES = ("services", "proxy", "maintenance", "backup", "migrate")
-STEP: TypeAdapter[Step] = TypeAdapter(Step)
 
 
-class DeployPlan(_Model):
+class DeployPlan(FrozenModel):
     """Everything that a release does, in order.
 
     Attributes:

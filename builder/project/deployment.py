@@ -5,14 +5,13 @@ from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     StrictBool,
     StrictInt,
     StrictStr,
 )
 
+from builder.project.frozen import FrozenModel
 from builder.project.secret_name import Secret
 
 # The slots of a system's /24 have room for this many: plan/proxy.py.
@@ -54,11 +53,7 @@ Published = Annotated[StrictStr, Field(pattern=r"^(?:\[?[0-9A-Fa-f.:]+\]?:)?[0-9
 Pinned = Annotated[StrictStr, Field(pattern=r"^\S+@sha256:[0-9a-f]{64}$")]
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Web(_Model):
+class Web(FrozenModel):
     """The containers that answer requests."""
 
     replicas: Annotated[StrictInt, Field(ge=1, le=MAX_REPLICAS)] = 2
@@ -70,7 +65,7 @@ class Web(_Model):
     )
 
 
-class Https(_Model):
+class Https(FrozenModel):
     """HTTPS and HTTP/2, spoken by the proxy."""
 
     listen: Published = Field("443", description="[ADDRESS:]PORT of the host.")
@@ -79,7 +74,7 @@ class Https(_Model):
     )
 
 
-class Timeouts(_Model):
+class Timeouts(FrozenModel):
     """Seconds. A request is shorter than a drain, a drain than the time to stop."""
 
     request: Annotated[StrictInt, Field(ge=1, le=3600)] = Field(
@@ -102,8 +97,13 @@ class Timeouts(_Model):
         3600, description="The longest that a migration may take."
     )
 
+    @property
+    def stop(self) -> int:
+        """Until a container that serves must have ended, once it is told to stop."""
+        return self.request + 10
 
-class Maintenance(_Model):
+
+class Maintenance(FrozenModel):
     """What visitors get while a migration runs that the old release cannot serve through."""
 
     page: StrictStr | None = Field(None, description="An HTML file, relative to kiln.yaml.")
@@ -113,7 +113,7 @@ class Maintenance(_Model):
     )
 
 
-class OwnService(_Model):
+class OwnService(FrozenModel):
     """A service that runs beside the shop."""
 
     image: Pinned | Literal["auto"] = Field(
@@ -121,7 +121,7 @@ class OwnService(_Model):
     )
 
 
-class OwnServices(_Model):
+class OwnServices(FrozenModel):
     """Services that Kiln runs on the host. One that is not named here is an external address."""
 
     database: OwnService | None = None
@@ -129,7 +129,7 @@ class OwnServices(_Model):
     queue: OwnService | None = None
 
 
-class Backup(_Model):
+class Backup(FrozenModel):
     """What runs before a migration; a failure ends the release."""
 
     command: Annotated[tuple[StrictStr, ...], Field(min_length=1)] = Field(
@@ -137,7 +137,7 @@ class Backup(_Model):
     )
 
 
-class Deploy(_Model):
+class Deploy(FrozenModel):
     """How and where the system is run."""
 
     host: StrictStr | None = Field(

@@ -8,8 +8,6 @@ import re
 from typing import Annotated, Literal
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     StrictBool,
     StrictInt,
@@ -18,6 +16,7 @@ from pydantic import (
 )
 
 from builder.project.deployment import Deploy
+from builder.project.frozen import FrozenModel
 from builder.project.secret_name import Secret, matching
 
 SETTING_PATH = re.compile(r"[A-Za-z0-9_]+(?:/[A-Za-z0-9_]+){2,}")
@@ -29,15 +28,11 @@ ScopeCode = Annotated[StrictStr, matching(SCOPE_CODE, "of a website's or store v
 Port = Annotated[StrictInt, Field(ge=1, le=65535)]
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
 Value = StrictStr | StrictInt | StrictBool | None | Secret
 Settings = dict[SettingPath, Value]
 
 
-class ScopedSettings(_Model):
+class ScopedSettings(FrozenModel):
     """Configuration values by scope, as `bin/magento config:set` takes them."""
 
     default: Settings = Field({}, description="For all websites.")
@@ -45,7 +40,7 @@ class ScopedSettings(_Model):
     stores: dict[ScopeCode, Settings] = Field({}, description="By store view code.")
 
 
-class Database(_Model):
+class Database(FrozenModel):
     """MySQL or MariaDB."""
 
     host: StrictStr
@@ -57,7 +52,7 @@ class Database(_Model):
     tls_ca: StrictStr | None = Field(None, description="A CA file in the container.")
 
 
-class Redis(_Model):
+class Redis(FrozenModel):
     """A Redis or Valkey server, one database of it."""
 
     host: StrictStr
@@ -66,7 +61,7 @@ class Redis(_Model):
     password: Secret | None = None
 
 
-class Amqp(_Model):
+class Amqp(FrozenModel):
     """RabbitMQ."""
 
     host: StrictStr
@@ -77,7 +72,7 @@ class Amqp(_Model):
     tls: StrictBool = False
 
 
-class Search(_Model):
+class Search(FrozenModel):
     """OpenSearch or Elasticsearch."""
 
     engine: Literal["opensearch", "elasticsearch7", "elasticsearch8"] = "opensearch"
@@ -88,14 +83,14 @@ class Search(_Model):
     password: Secret | None = None
 
 
-class Varnish(_Model):
+class Varnish(FrozenModel):
     """A Varnish server that is told to purge."""
 
     host: StrictStr
     port: Port = 80
 
 
-class Services(_Model):
+class Services(FrozenModel):
     """What a system's containers talk to."""
 
     database: Database
@@ -108,25 +103,25 @@ class Services(_Model):
     lock: Literal["db", "file", "cache"] = Field("db", description="Who keeps Magento's locks.")
 
 
-class DirectorySource(_Model):
+class DirectorySource(FrozenModel):
     """A folder with one file a secret."""
 
     directory: StrictStr
 
 
-class EnvironmentSource(_Model):
+class EnvironmentSource(FrozenModel):
     """Environment variables: the secret's name in upper case, `-` as `_`, after the prefix."""
 
     env_prefix: Annotated[StrictStr, Field(pattern=r"^[A-Z_][A-Z0-9_]*$")]
 
 
-class CommandSource(_Model):
+class CommandSource(FrozenModel):
     """A command that prints one secret, e.g. `[pass, show, "shop/{name}"]`; no shell."""
 
     command: Annotated[tuple[StrictStr, ...], Field(min_length=1)]
 
 
-class SwarmSource(_Model):
+class SwarmSource(FrozenModel):
     """Docker Swarm's own secrets, named `<prefix><name>-<version>`."""
 
     swarm_prefix: StrictStr
@@ -135,7 +130,7 @@ class SwarmSource(_Model):
 SecretSourceConfig = DirectorySource | EnvironmentSource | CommandSource | SwarmSource
 
 
-class EnvironmentFile(_Model):
+class EnvironmentFile(FrozenModel):
     """environments/<name>.yaml, its parents merged in.
 
     Mappings of a parent and a child are merged key by key; all else of the child replaces the

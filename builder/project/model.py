@@ -10,12 +10,12 @@ from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     StrictStr,
     model_validator,
 )
+
+from builder.project.frozen import FrozenModel
 
 THEME = re.compile(r"(frontend|adminhtml)/[A-Za-z0-9_-]+/[A-Za-z0-9_-]+")
 
@@ -46,11 +46,7 @@ PhpVersion = Annotated[StrictStr, Field(pattern=r"^(auto|[0-9]+\.[0-9]+)$")]
 SecretId = Annotated[StrictStr, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Magento(_Model):
+class Magento(FrozenModel):
     """Which Magento the tree holds."""
 
     edition: Literal["auto", "community", "enterprise", "mage-os"] = Field(
@@ -61,7 +57,7 @@ class Magento(_Model):
     )
 
 
-class Php(_Model):
+class Php(FrozenModel):
     """PHP in the image."""
 
     version: PhpVersion = Field(
@@ -80,7 +76,7 @@ class Php(_Model):
     )
 
 
-class Base(_Model):
+class Base(FrozenModel):
     """What the image stands on."""
 
     image: StrictStr = Field(
@@ -102,7 +98,7 @@ class Base(_Model):
     )
 
 
-class Static(_Model):
+class Static(FrozenModel):
     """Static content: which themes, in which locales."""
 
     strategy: Literal["quick", "standard", "compact"] = Field(
@@ -124,7 +120,7 @@ class Static(_Model):
         return self
 
 
-class Frontend(_Model):
+class Frontend(FrozenModel):
     """A front-end build with node, whose results go into the tree before static content."""
 
     directory: PlainPath = Field(description="Where the commands run; only its files are seen.")
@@ -136,7 +132,7 @@ class Frontend(_Model):
     )
 
 
-class Hooks(_Model):
+class Hooks(FrozenModel):
     """The shop's own steps in the build."""
 
     patches: tuple[InTree, ...] = Field(
@@ -149,7 +145,7 @@ class Hooks(_Model):
     frontend: tuple[Frontend, ...] = Field((), description="Front-end builds with node.")
 
 
-class SecretSource(_Model):
+class SecretSource(FrozenModel):
     """Where a build secret comes from; its value is never in the file."""
 
     file: StrictStr | None = Field(None, description="A file, relative to kiln.yaml.")
@@ -164,7 +160,7 @@ class SecretSource(_Model):
         return self
 
 
-class Build(_Model):
+class Build(FrozenModel):
     """How the image is built."""
 
     builder: StrictStr | None = Field(
@@ -199,7 +195,7 @@ class Build(_Model):
     )
 
 
-class Sign(_Model):
+class Sign(FrozenModel):
     """Signing with cosign."""
 
     key: StrictStr | None = Field(
@@ -209,7 +205,7 @@ class Sign(_Model):
     password: SecretSource | None = Field(None, description="The private key's password.")
 
 
-class DevelopmentImages(_Model):
+class DevelopmentImages(FrozenModel):
     """Images for the services of a development system, where Docker Hub or the like is at hand."""
 
     database: StrictStr | None = Field(None, description="E.g. mariadb:10.6.")
@@ -227,7 +223,7 @@ class DevelopmentImages(_Model):
     )
 
 
-class Development(_Model):
+class Development(FrozenModel):
     """The development system, `kiln dev`."""
 
     images: DevelopmentImages = Field(
@@ -236,7 +232,7 @@ class Development(_Model):
     )
 
 
-class ProjectFile(_Model):
+class ProjectFile(FrozenModel):
     """kiln.yaml: everything Kiln needs to know about a shop."""
 
     name: Annotated[StrictStr, Field(pattern=r"^[a-z0-9]+(?:[._-][a-z0-9]+)*$", max_length=63)] = (

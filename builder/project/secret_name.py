@@ -3,7 +3,9 @@
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictStr
+from pydantic import AfterValidator, Field, StrictStr
+
+from builder.project.frozen import FrozenModel
 
 SECRET_NAME = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*")
 
@@ -22,9 +24,7 @@ def matching(pattern: re.Pattern[str], form: str) -> AfterValidator:
 SecretName = Annotated[StrictStr, matching(SECRET_NAME, "lower-case-words"), Field(max_length=63)]
 
 
-class Secret(BaseModel):
+class Secret(FrozenModel):
     """A sensitive value, by its name in the environment's secret source."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     secret: SecretName

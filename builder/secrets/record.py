@@ -10,9 +10,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from builder.errors import SecretError
+from builder.project.frozen import FrozenModel
 from builder.secrets.files import refused, write_file
 from builder.secrets.value import SecretValue
 
@@ -21,11 +22,7 @@ _KEPT_EVENTS = 50
 Cause = Literal["deliver", "rotate", "rollback"]
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class VersionEvent(_Record):
+class VersionEvent(FrozenModel):
     """A version came to be the wanted one."""
 
     version: str
@@ -33,7 +30,7 @@ class VersionEvent(_Record):
     by: Cause
 
 
-class DeliveryEvent(_Record):
+class DeliveryEvent(FrozenModel):
     """A folder that secrets are delivered to; changes go there too."""
 
     folder: str
@@ -42,7 +39,7 @@ class DeliveryEvent(_Record):
     at: datetime
 
 
-class SecretRecord(_Record):
+class SecretRecord(FrozenModel):
     """One environment's.
 
     Attributes:

@@ -1,8 +1,10 @@
 """Small trees to test settings with."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from builder.magento.config_php import CONFIG_PHP
+from builder.magento.finding import Finding
 from builder.magento.shop_settings import ShopSettings, read_shop_settings
 from builder.project.tree import Entry, Tree
 
@@ -110,3 +112,15 @@ def config_php(system: str = "") -> str:
 def make_shop(root: Path, system: str = "", **files: str) -> ShopSettings:
     """The settings of a shop with the module Acme_Shop on and Acme_Off off."""
     return read_shop_settings(write_tree(root, {**FILES, CONFIG_PHP: config_php(system), **files}))
+
+
+def only(findings: Iterable[Finding]) -> Finding:
+    """The one finding; it says what to do."""
+    (finding,) = findings
+    assert finding.hint
+    return finding
+
+
+def locked(group: str, field: str, value: str) -> str:
+    """What stands under `system`, in line 25 and 26 of config.php."""
+    return f"'default' => ['acme' => ['{group}' => [\n'{field}' => {value}]]]"

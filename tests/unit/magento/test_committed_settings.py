@@ -1,23 +1,10 @@
-from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 from builder.magento.committed_settings import find_committed_secrets, warn_system_specific
 from builder.magento.config_php import CONFIG_PHP
-from builder.magento.finding import Finding
-from tests.unit.shops import config_php, make_shop
-
-
-def only(findings: Iterable[Finding]) -> Finding:
-    (finding,) = findings
-    assert finding.hint
-    return finding
-
-
-def locked(group: str, field: str, value: str) -> str:
-    """What stands under `system`, in line 25 and 26 of config.php."""
-    return f"'default' => ['acme' => ['{group}' => [\n'{field}' => {value}]]]"
+from tests.unit.shops import config_php, locked, make_shop, only
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,3 @@
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from builder.magento.lint_settings import (
 )
 from builder.project.environments import load_environment
 from tests.unit.environments import MINIMAL, make_environment, with_services, with_settings
-from tests.unit.shops import DI, make_shop
+from tests.unit.shops import DI, locked, make_shop, only
 
 
 def systems(**settings: dict[str, Any]) -> Systems:
@@ -26,17 +25,6 @@ def systems(**settings: dict[str, Any]) -> Systems:
     return Systems.of(
         [make_environment(with_settings(default=one), name) for name, one in settings.items()]
     )
-
-
-def only(findings: Iterable[Finding]) -> Finding:
-    (finding,) = findings
-    assert finding.hint
-    return finding
-
-
-def locked(group: str, field: str, value: str) -> str:
-    """What stands under `system`, in line 25 and 26 of config.php."""
-    return f"'default' => ['acme' => ['{group}' => [\n'{field}' => {value}]]]"
 
 
 @pytest.mark.parametrize("path", ["acme/api/key", "acme/mail/password"])

@@ -4,11 +4,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
 from builder.plan.describe import describe_step
 from builder.plan.release import (
     SPARE_PLACE,
-    STEP,
     BootWeb,
     DeployPlan,
     Drain,
@@ -21,6 +21,7 @@ from builder.plan.release import (
     SetMaintenance,
     StartServices,
     StartWorkers,
+    Step,
     StopWorkers,
     Swap,
     Wish,
@@ -31,6 +32,9 @@ from builder.plan.release import (
 )
 
 DOWN = ("proxy", "database")
+
+
+STEP: TypeAdapter[Step] = TypeAdapter(Step)
 
 
 def make_release(number: int, version: str = "", slot: str = "blue") -> Release:
