@@ -426,10 +426,13 @@ def read_journal(system: System, number: int) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines.splitlines()]
 
 
-def wait_for_step(system: System, step: str) -> int:
-    """Wait until the newest release has begun a step; its number."""
+def wait_for_step(system: System, step: str, process: "subprocess.Popen[str]") -> int:
+    """Wait until the release of a `kiln` that runs has begun a step; its number."""
     until = time.monotonic() + 180
     while time.monotonic() < until:
+        if process.poll() is not None:
+            out, err = process.communicate()
+            raise AssertionError(f"ended with {process.returncode} before {step}: {err}{out}")
         newest = max(int(one.name) for one in (system.state_folder / "releases").glob("[0-9]*"))
         try:
             lines = read_journal(system, newest)

@@ -37,13 +37,13 @@ def other_image(system: System, images: Images) -> str:
     return images.first if "second release" in system.get().text else images.second
 
 
-@pytest.mark.parametrize("step", ["boot", "watch"])
+@pytest.mark.parametrize("step", [pytest.param("boot", marks=pytest.mark.long), "watch"])
 def test_an_engine_killed_in_the_middle_of_a_release_can_be_gone_on_with(
     system: System, host: Host, images: Images, step: str
 ) -> None:
     image = other_image(system, images)
     process = system.start("deploy", system.name, image)
-    wait_for_step(system, step)
+    wait_for_step(system, step, process)
     host.kill_engine()
     _, err = process.communicate(timeout=300)
     assert process.returncode == 24, err
@@ -100,7 +100,7 @@ def test_power_lost_in_the_middle_of_a_release_is_gone_on_with(
 ) -> None:
     image = other_image(system, images)
     process = system.start("deploy", system.name, image)
-    wait_for_step(system, "boot")
+    wait_for_step(system, "boot", process)
     host.reboot()
     _, err = process.communicate(timeout=300)
     assert process.returncode == 24, err
@@ -136,6 +136,7 @@ def restart(system: System) -> None:
 FILL = "dd if=/dev/zero of={file} bs=4k 2> /dev/null || true"
 
 
+@pytest.mark.long
 def test_a_disk_that_is_full_before_a_release_stops_it(
     system: System, host: Host, images: Images, small_state: str
 ) -> None:

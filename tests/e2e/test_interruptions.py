@@ -118,7 +118,7 @@ def test_a_job_that_is_cancelled_before_the_swap_leaves_the_old_release(
     before = system.current
     other = images.first if "second release" in system.get().text else images.second
     process = system.start("deploy", system.name, other)
-    number = wait_for_step(system, "boot")
+    number = wait_for_step(system, "boot", process)
     # As Ctrl-C, which a test that runs in the background could not send.
     process.terminate()
     _, err = process.communicate(timeout=300)
@@ -131,7 +131,7 @@ def test_a_job_that_is_cancelled_before_the_swap_leaves_the_old_release(
 def test_a_new_container_that_is_killed_ends_the_release(system: System, images: Images) -> None:
     before = system.current
     process = system.start("deploy", system.name, images.second, "--force")
-    number = wait_for_step(system, "boot")
+    number = wait_for_step(system, "boot", process)
     until = time.monotonic() + 60
     while not (
         webs := [
@@ -154,7 +154,7 @@ def test_an_old_container_that_is_killed_does_not_hold_a_release_up(
 ) -> None:
     before = system.current
     process = system.start("deploy", system.name, images.second, "--force")
-    wait_for_step(system, "boot")
+    wait_for_step(system, "boot", process)
     system.containers(release=str(before), role="web")[0].kill()
     _, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
