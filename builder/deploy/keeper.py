@@ -8,6 +8,7 @@ import io
 import json
 import secrets
 import tarfile
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -21,6 +22,10 @@ from builder.process import Completed
 STATE = "/state"
 SECRETS = "/secrets"
 _HELD, _LOST, _MISSING = 3, 4, 5
+# Of the engine, where a program did not start (126, 127) or was ended by a signal (128 and more).
+_NOT_RUN = 126
+_STARTS = 3
+_AGAIN_SECONDS = 0.5
 _EMPTY_TAR = bytes(tarfile.RECORDSIZE)
 
 
@@ -205,27 +210,42 @@ class Keeper:
                 would be taken for an empty host.
         """
         whole = f'[ -e "$1" ] || exit {_MISSING}; {script}'
-        argv = ["sh", "-c", whole, "sh", path, *arguments]
-        code, printed, errors = exec_in(self.container, argv, self.stack)
+        code, printed, errors = self._run("sh", "-c", whole, "sh", path, *arguments)
         if code == _MISSING:
             return None
         if code not in ended:
             raise EngineError(
-                f"the state cannot be read: {errors.decode('utf-8', 'replace').strip()[-300:]}",
+                f"the state cannot be read: {_last_words(code, printed, errors)}",
                 where=f"{self.stack} {path}",
                 hint="see that the keeper's container runs, then run this again",
             )
         return printed
 
     def _state(self, *arguments: str) -> Completed:
-        done = run_in(self.container, "kiln-state", *arguments, where=self.stack)
-        if done.returncode == _LOST:
-            raise lost(self.stack, parse_lease(done.stdout))
-        if done.returncode not in (0, _HELD, _MISSING):
+        code, printed, errors = self._run("kiln-state", *arguments)
+        if code == _LOST:
+            raise lost(self.stack, parse_lease(printed.decode()))
+        if code not in (0, _HELD, _MISSING):
             raise explain_refusal(
-                f"the state cannot be changed: {done.stderr.strip()[-300:]}", self.stack
+                f"the state cannot be changed: {_last_words(code, printed, errors)}", self.stack
             )
-        return done
+        return Completed(code, printed.decode(), errors.decode("utf-8", "replace"))
+
+    def _run(self, *argv: str) -> tuple[int, bytes, bytes]:
+        # A busy engine fails to start a program now and then. All that is done here may be done
+        # twice: a step that is journalled twice has been done.
+        for _ in range(_STARTS - 1):
+            code, printed, errors = exec_in(self.container, argv, self.stack)
+            if code < _NOT_RUN:
+                return code, printed, errors
+            time.sleep(_AGAIN_SECONDS)
+        return exec_in(self.container, argv, self.stack)
+
+
+def _last_words(code: int, printed: bytes, errors: bytes) -> str:
+    """Why a program failed; the runtime's own words come on standard output."""
+    text = (errors or printed).decode("utf-8", "replace").strip()
+    return text[-300:] or f"a program in the keeper's container ended with {code}"
 
 
 def parse_lease(text: str) -> LeaseHolder | None:
