@@ -3,7 +3,7 @@
 PYTHON ?= python3
 KILN := .venv/bin/kiln
 
-.PHONY: image test test-long check unit format setup clean bench-swap
+.PHONY: image test test-long test-magento check unit format setup clean bench-swap
 
 image: setup ## Build the sample shop and push it to the local registry.
 	$(KILN) --project tests/store build --push
@@ -14,11 +14,15 @@ test: setup ## All tests, with real parts.
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	# Most of the time these wait for containers: three files at once take two cores.
-	.venv/bin/pytest --numprocesses 3 --dist loadfile -m "not long"
+	.venv/bin/pytest --numprocesses 3 --dist loadfile -m "not long and not magento"
 
 test-long: setup ## What takes minutes a test: a kill at every step of a release, measured swaps.
 	.venv/bin/python -m tests.install
 	.venv/bin/pytest -m long
+
+test-magento: setup ## A real Magento at MAGENTO_SOURCE: built, installed, swapped under load.
+	.venv/bin/python -m tests.install
+	.venv/bin/pytest -m magento
 
 check: .venv/.made ## Format, lint, types and unit tests, in seconds.
 	.venv/bin/ruff format --check .

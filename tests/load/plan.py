@@ -23,6 +23,8 @@ class Kind(StrEnum):
     STATIC = "static"
     CART = "cart"
     ADD = "add"
+    # A newsletter's subscriber: a write that a Magento without products takes.
+    SUBSCRIBE = "subscribe"
 
 
 class RefusedError(Exception):

@@ -7,7 +7,7 @@ import re
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, unquote_plus, urlencode
 
 from tests.load.connection import Answer, Reason
 from tests.load.plan import Kind, LoadPlan, spread_kinds
@@ -17,6 +17,11 @@ _ASSET = re.compile(rb"""/static/version(\d+)/[^"'\s<>)?]+""")
 # Its content is the version itself (Magento's own file, in every image).
 _VERSION_FILE = "deployed_version.txt"
 _FORM = "application/x-www-form-urlencoded"
+_ADDITION = "/checkout/cart/add"
+_SUBSCRIPTION = "/newsletter/subscriber/new/"
+# Magento takes the form key of the cookie that its pages' script sets
+# (Magento\PageCache\Plugin\RegisterFormKeyFromCookie).
+_FORM_KEY = "LoadFormKey12345"
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,8 @@ class Visitor:
             return self._get(kind, "/checkout/cart")
         if kind is Kind.ADD:
             return self._add()
+        if kind is Kind.SUBSCRIBE:
+            return self._subscribe()
         # Also instead of static content that no page has named yet.
         return self._get(Kind.PAGE, next(self._pages))
 
@@ -77,7 +84,7 @@ class Visitor:
         self._keep_cookies(answer)
         if answer.status >= 500:
             return Reason.STATUS_5XX, f"{answer.status}: {answer.body[:300]!r}"
-        if answer.status != 200:
+        if answer.status != (302 if request.kind is Kind.SUBSCRIBE else 200):
             return Reason.STATUS_OTHER, f"{answer.status}: {answer.body[:300]!r}"
         match request.kind:
             case Kind.PAGE:
@@ -88,6 +95,8 @@ class Visitor:
                 wrong = self._check_cart(answer)
             case Kind.ADD:
                 wrong = self._check_addition(request, answer)
+            case Kind.SUBSCRIBE:
+                wrong = self._check_subscription(request, answer)
         return (Reason.WRONG_BODY, wrong) if wrong else None
 
     def _get(self, kind: Kind, path: str) -> Request:
@@ -100,10 +109,20 @@ class Visitor:
             self._cookies.clear()
             self._added.clear()
         request_id = str(uuid.uuid4())
-        form = urlencode({"sku": "24-MB01", "qty": "1", "request_id": request_id})
+        form = {"sku": "24-MB01", "qty": "1", "request_id": request_id}
+        return Request(Kind.ADD, _ADDITION, self._post(_ADDITION, form), request_id)
+
+    def _subscribe(self) -> Request:
+        # Each in a session of its own, so that a message is of this request.
+        self._cookies = {"form_key": _FORM_KEY}
+        email = f"{uuid.uuid4()}@example.com"
+        content = self._post(_SUBSCRIPTION, {"form_key": _FORM_KEY, "email": email})
+        return Request(Kind.SUBSCRIBE, _SUBSCRIPTION, content, email)
+
+    def _post(self, path: str, fields: dict[str, str]) -> bytes:
+        form = urlencode(fields)
         head = f"{self._head}{self._cookie()}Content-Type: {_FORM}\r\nContent-Length: {len(form)}"
-        content = f"POST /checkout/cart/add HTTP/1.1\r\n{head}\r\n\r\n{form}".encode()
-        return Request(Kind.ADD, "/checkout/cart/add", content, request_id)
+        return f"POST {path} HTTP/1.1\r\n{head}\r\n\r\n{form}".encode()
 
     def _cookie(self) -> str:
         if not self._cookies:
@@ -156,4 +175,14 @@ class Visitor:
         if told.get("duplicate") is not False:
             self._seen.replayed.append(request.request_id)
         self._added.append(request.request_id)
+        return ""
+
+    def _check_subscription(self, request: Request, answer: Answer) -> str:
+        # The cookie that the page after it shows (Magento\Theme\Controller\Result\MessagePlugin).
+        messages = unquote_plus(self._cookies.get("mage-messages", ""))
+        if "already subscribed" in messages:
+            self._seen.replayed.append(request.request_id)
+        elif '"type":"success"' not in messages:
+            return f"no success of {request.request_id}: {messages[:300]!r}"
+        self._seen.acknowledged.append(request.request_id)
         return ""

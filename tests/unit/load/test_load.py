@@ -212,6 +212,26 @@ def test_a_cart_that_has_lost_an_addition_is_a_failure() -> None:
     assert result.first_failures[0].kind is Kind.CART
 
 
+def test_a_subscription_is_acknowledged_by_the_message_that_follows() -> None:
+    told = [
+        "[{%22type%22:%22success%22,%22text%22:%22Thank+you%22}]",
+        "[{%22type%22:%22error%22,%22text%22:%22This+email+address+is+already+subscribed.%22}]",
+        "[{%22type%22:%22error%22,%22text%22:%22Something+went+wrong%22}]",
+        "",
+    ]
+
+    def behave(asked: Asked, writer: asyncio.StreamWriter) -> None:
+        cookie = f"Set-Cookie: mage-messages={told[asked.number]}; path=/"
+        writer.write(answer(b"", 302, cookie if told[asked.number] else ""))
+
+    result, server = load(behave, requests=4, mix=((Kind.SUBSCRIBE, 1),))
+    emails = [asked.form["email"] for asked in server.asked]
+    assert all(asked.form["form_key"] in asked.headers["cookie"] for asked in server.asked)
+    assert result.acknowledged == emails[:2]
+    assert result.replayed == emails[1:2]
+    assert result.figures().failed_by == {"wrong_body": 2}
+
+
 PAGE = b'<link href="http://shop/static/version%s/a.css"><img src="/static/version%s/b%%20c.svg">'
 
 
