@@ -67,8 +67,9 @@ class Kiln:
         return Ended(done.returncode, done.stdout, done.stderr)
 
     def start(self, *arguments: str, cwd: Path) -> "subprocess.Popen[str]":
+        # Tests that run in the background ignore signals, and what they start would, too.
         return subprocess.Popen(
-            self.argv(*arguments),
+            ["env", "--default-signal=HUP,INT,TERM", *self.argv(*arguments)],
             cwd=cwd,
             env=self.environment(PYTHONPATH=str(ROOT)),
             stdout=subprocess.PIPE,

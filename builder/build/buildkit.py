@@ -56,7 +56,6 @@ def buildx_argv(plan: BuildPlan, request: BuildRequest) -> list[str]:
         "type=oci",
         f"dest={request.destination}",
         "tar=false",
-        "rewrite-timestamp=true",
         f"compression={plan.compression}",
         "oci-mediatypes=true",
     )

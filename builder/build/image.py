@@ -1,5 +1,6 @@
 """A build from the plan to the record: the order of steps, and the effects that they have."""
 
+import itertools
 import json
 import shutil
 import time
@@ -7,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from builder import __version__
 from builder.build.buildkit import BuildRequest, buildx_argv, packages_argv, run_buildkit
@@ -131,6 +132,7 @@ def run_build(
         (work / "Dockerfile").write_text(rendered.dockerfile, encoding="utf-8")
         watcher.phase("reading the tree's files")
         contexts = _write_contexts(store, plan, rendered, root)
+        last = _read_memory(layout)
         # Blobs stay: BuildKit sends only those that the folder does not have.
         for name in (_MEMORY, "index.json"):
             (layout / name).unlink(missing_ok=True)
@@ -148,14 +150,19 @@ def run_build(
         trace = run_buildkit(buildx_argv(plan, request), shop.env, watcher.step)
         image = read_layout(layout)
         prune_layout(layout, {image.digest})
-        versions = work / "versions"
-        run_buildkit(packages_argv(plan, request, versions), shop.env, lambda step: None)
+        if last.get("system") != _system_layers(image):
+            versions = work / "versions"
+            run_buildkit(packages_argv(plan, request, versions), shop.env, lambda step: None)
+            last = {
+                "packages": (versions / "dpkg.tsv").read_text(encoding="utf-8"),
+                "php_version": (versions / "php").read_text(encoding="utf-8").strip(),
+            }
         built = Built(
             layout=layout,
             image=image,
             stages=trace.stages(),
-            packages=(versions / "dpkg.tsv").read_text(encoding="utf-8"),
-            php_version=(versions / "php").read_text(encoding="utf-8").strip(),
+            packages=last["packages"],
+            php_version=last["php_version"],
             created=datetime.now(UTC),
             seconds=time.monotonic() - started,
             reused=False,
@@ -177,12 +184,11 @@ def run_build(
 def recall_build(cache: Path, plan: BuildPlan, inputs: Inputs) -> Built | None:
     """The last build of this tree, if it was made from the same inputs and is still whole.
 
-    Equal inputs give an equal image, so there is nothing to run. BuildKit alone would still write
-    every layer anew to fix its files' times.
+    Equal inputs give an equal image, so there is nothing to run, and BuildKit need not be asked.
     """
     layout = cache / "image"
+    memory = _read_memory(layout)
     try:
-        memory = json.loads((layout / _MEMORY).read_text(encoding="utf-8"))
         if memory["inputs"] != inputs.digest:
             return None
         image = read_layout(layout)
@@ -196,7 +202,7 @@ def recall_build(cache: Path, plan: BuildPlan, inputs: Inputs) -> Built | None:
             seconds=0.0,
             reused=True,
         )
-    except (OSError, ValueError, KeyError, TypeError, BuildError):
+    except (ValueError, KeyError, TypeError, BuildError):
         return None
 
 
@@ -212,9 +218,24 @@ def last_built(cache: Path) -> str | None:
         return None
 
 
+def _system_layers(image: BuiltImage) -> list[str]:
+    """The layers with the base image and Debian's packages: those before the first COPY."""
+    steps = itertools.takewhile(lambda layer: not layer.created_by.startswith("COPY"), image.layers)
+    return [layer.descriptor.digest for layer in steps]
+
+
+def _read_memory(layout: Path) -> dict[str, Any]:
+    try:
+        found = json.loads((layout / _MEMORY).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 def _remember(built: Built, inputs: Inputs) -> None:
     memory = {
         "inputs": inputs.digest,
+        "system": _system_layers(built.image),
         "packages": built.packages,
         "php_version": built.php_version,
         "created": built.created.isoformat(),
@@ -373,9 +394,12 @@ def read_git(run: Runner, root: Path) -> GitState | None:
 def _write_contexts(
     store: Path, plan: BuildPlan, rendered: RenderedBuild, root: Path
 ) -> dict[str, str]:
-    written = {group.name: write_input(group, root, store, plan.epoch) for group in plan.groups}
+    written = {
+        group.name: write_input(group, root, store, plan.epoch, below="app")
+        for group in plan.groups
+    }
     support = rendered.support
-    written[support.name] = write_input(support, root, store, plan.epoch, rendered.contents)
+    written[support.name] = write_input(support, root, store, plan.epoch, texts=rendered.contents)
     drop_other_inputs(store, set(written))
     # A context with a stage's name would stand in for the stage.
     return {f"src-{name}": address for name, address in written.items()}

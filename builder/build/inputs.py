@@ -25,7 +25,12 @@ _LAYER = "application/vnd.oci.image.layer.v1.tar"
 
 
 def write_input(
-    group: InputGroup, root: Path, store: Path, epoch: int, texts: Mapping[str, bytes] | None = None
+    group: InputGroup,
+    root: Path,
+    store: Path,
+    epoch: int,
+    below: str = "",
+    texts: Mapping[str, bytes] | None = None,
 ) -> str:
     """Write a group as an image of one layer, unless the store has it.
 
@@ -33,7 +38,9 @@ def write_input(
         group: the files.
         root: the folder that they lie in.
         store: where layouts are kept, one folder a group.
-        epoch: the time of every file, in seconds since 1970.
+        epoch: the time of every file and folder, in seconds since 1970.
+        below: the folder in the layer that gets them, as it is in the image: a COPY keeps the
+            times of folders, and sets those that it makes to now.
         texts: contents by path, for files that are not on disk.
 
     Returns:
@@ -45,7 +52,7 @@ def write_input(
     """
     layout = store / group.name
     done = layout / "kiln.json"
-    key = {"group": group.digest, "epoch": epoch}
+    key = {"group": group.digest, "epoch": epoch, "below": below}
     try:
         known = json.loads(done.read_bytes())
         if known["key"] == key:
@@ -54,20 +61,20 @@ def write_input(
         pass
     shutil.rmtree(layout, ignore_errors=True)
     (layout / "blobs" / "sha256").mkdir(parents=True)
-    manifest = _write_layout(group, root, layout, epoch, texts or {})
+    manifest = _write_layout(group, root, layout, epoch, below, texts or {})
     # Written last: a layout without it is a half-written one and is written anew.
     done.write_text(json.dumps({"key": key, "manifest": manifest}))
     return f"oci-layout://{layout}@{manifest}"
 
 
 def _write_layout(
-    group: InputGroup, root: Path, layout: Path, epoch: int, texts: Mapping[str, bytes]
+    group: InputGroup, root: Path, layout: Path, epoch: int, below: str, texts: Mapping[str, bytes]
 ) -> str:
     temporary = layout / "layer"
     with temporary.open("wb") as raw:
         hashing = _HashingFile(raw)
         with tarfile.open(fileobj=hashing, mode="w|", format=tarfile.PAX_FORMAT) as tar:  # type: ignore[call-overload]
-            _write_entries(tar, group.entries, root, epoch, texts)
+            _write_entries(tar, group.entries, root, epoch, below, texts)
     digest = f"sha256:{hashing.hasher.hexdigest()}"
     layer = {"mediaType": _LAYER, "digest": digest, "size": temporary.stat().st_size}
     temporary.rename(layout / "blobs" / "sha256" / hashing.hasher.hexdigest())
@@ -102,20 +109,22 @@ def _write_entries(
     entries: tuple[Entry, ...],
     root: Path,
     epoch: int,
+    below: str,
     texts: Mapping[str, bytes],
 ) -> None:
     folders: set[str] = set()
     for entry in entries:
-        for parent in reversed(PurePosixPath(entry.path).parents[:-1]):
+        path = PurePosixPath(below, entry.path)
+        for parent in reversed(path.parents[:-1]):
             if str(parent) not in folders:
                 folders.add(str(parent))
                 tar.addfile(_member(str(parent), tarfile.DIRTYPE, 0o755, epoch))
         if entry.target is not None:
-            link = _member(entry.path, tarfile.SYMTYPE, 0o777, epoch)
+            link = _member(str(path), tarfile.SYMTYPE, 0o777, epoch)
             link.linkname = entry.target
             tar.addfile(link)
             continue
-        member = _member(entry.path, tarfile.REGTYPE, 0o755 if entry.executable else 0o644, epoch)
+        member = _member(str(path), tarfile.REGTYPE, 0o755 if entry.executable else 0o644, epoch)
         member.size = entry.size
         with _open(entry, root, texts) as source:
             checked = _HashingFile(source)

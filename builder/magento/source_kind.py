@@ -1,6 +1,8 @@
-"""Which files of a tree setup:di:compile reads (`code`), and which it does not (`view`).
+"""Which step of a build reads a file of a tree.
 
-A changed template must not cost a compilation, so the two travel as layers of their own.
+`code` is what setup:di:compile reads, `view` what setup:static-content:deploy reads besides, and
+`template` what neither reads: what pages are made from at run time. A changed style must not cost
+a compilation, nor a changed template any of the two, so they travel as layers of their own.
 """
 
 import functools
@@ -10,11 +12,11 @@ from typing import Literal
 from builder.magento.paths import glob_to_regex
 from builder.magento.tables import read_table
 
-SourceKind = Literal["code", "view"]
+SourceKind = Literal["code", "view", "template"]
 
 
 def kind_of(path: str) -> SourceKind:
-    """Whether setup:di:compile may read a file; `code` when in doubt.
+    """Which step may read a file first; `code` when in doubt.
 
     Args:
         path: relative to the tree's root, with forward slashes.
@@ -22,15 +24,22 @@ def kind_of(path: str) -> SourceKind:
     extension = path.rpartition(".")[2]
     if extension == "php":
         return "code"
-    extensions, places = _tables()
+    extensions, places, templates = _tables()
+    if templates.match(path):
+        return "template"
     if extension.lower() in extensions or places.match(path):
         return "view"
     return "code"
 
 
 @functools.cache
-def _tables() -> tuple[frozenset[str], re.Pattern[str]]:
+def _tables() -> tuple[frozenset[str], re.Pattern[str], re.Pattern[str]]:
     table = read_table("source_kind.yaml")
     directories = "|".join(map(glob_to_regex, table["directories"]))
     files = "|".join(map(glob_to_regex, table["files"]))
-    return frozenset(table["extensions"]), re.compile(rf"(?:{directories})/|(?:{files})$")
+    templates = "|".join(map(glob_to_regex, table["templates"]))
+    return (
+        frozenset(table["extensions"]),
+        re.compile(rf"(?:{directories})/|(?:{files})$"),
+        re.compile(rf"(?:{templates})/"),
+    )

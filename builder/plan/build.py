@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Literal
+from pathlib import PurePosixPath
 
 from builder.magento.shop import Shop, matching_paths
 from builder.magento.source_kind import kind_of
@@ -16,7 +16,9 @@ from builder.project.tree import Entry
 # digest, the same until its content changes. 2020-01-01T00:00:00Z.
 DEFAULT_EPOCH = 1577836800
 
-GroupName = Literal["composer", "vendor-code", "vendor-view", "code", "view", "kiln"]
+# Besides code, in the order of the image's layers.
+_ASSETS = ("vendor-view", "view")
+_PAGES = ("vendor-view", "vendor-template", "view", "template")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,11 @@ class FrontendStage:
     directory: str
     run: tuple[str, ...]
     keep: tuple[str, ...]
+
+    @property
+    def kept_paths(self) -> list[str]:
+        """What goes into the image, relative to the tree's root."""
+        return [str(PurePosixPath(self.directory, kept)) for kept in self.keep]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +121,21 @@ class BuildPlan:
     def stage_names(self) -> tuple[str, ...]:
         """The Dockerfile's stages, in its order."""
         return (
-            *("php", "tools", "vendor", "code", "compiled", "view"),
+            *("php", "tools", "vendor", "code", "sources", "compiled", "view"),
             *(stage.name for stage in self.frontend),
             *(stage.name for stage in self.static),
             *("finish", "runtime"),
         )
+
+    @property
+    def page_groups(self) -> tuple[str, ...]:
+        """The groups that compilation does not read."""
+        return tuple(name for name in _PAGES if self.group(name))
+
+    @property
+    def static_groups(self) -> tuple[str, ...]:
+        """Those of them that static content is made from; with minify_html, templates as well."""
+        return self.page_groups if self.minify_html else tuple(filter(self.group, _ASSETS))
 
     @property
     def changes_source(self) -> bool:

@@ -65,7 +65,10 @@ def _support_files(
 
     ini = rendered("runtime/php.ini.j2")
     return {
+        "build/caches.php": plain("build/caches.php"),
+        "build/collect": plain("build/collect"),
         "build/composer/config.json": plain("build/composer/config.json"),
+        "build/fix-times": rendered("build/fix-times.j2"),
         "build/in-slot": plain("build/in-slot"),
         "build/magento": plain("build/magento"),
         "build/remove-excluded.php": rendered("build/remove-excluded.php.j2"),

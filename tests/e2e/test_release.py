@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from tests.e2e.systems import Images, System, assert_unharmed, under_load
+from tests.e2e.systems import TIMEOUTS, Images, System, assert_unharmed, under_load
 
 
 def test_visitors_go_over_to_another_image_without_a_failed_request(
@@ -37,7 +37,11 @@ def test_an_image_that_is_no_good_never_serves_a_visitor(
     system: System, images: Images, kind: str
 ) -> None:
     before, page = system.current, system.get().text
+    if kind == "crashing":
+        # It must be watched for longer than it lives.
+        system.change(timeouts={**TIMEOUTS, "stable": 7})
     ended, result = under_load(system, lambda: system.deploy(getattr(images, kind)))
+    system.change(timeouts=TIMEOUTS)
     assert ended.code == 21, ended.err
     assert f"release {before} serves" in ended.err
     assert_unharmed(system, result)

@@ -22,7 +22,12 @@ RUN set -eux; \
     apt-get clean; \
     # Logs, indexes and caches hold times and inode numbers.
     rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/cache/debconf/*-old /var/lib/dpkg/*-old \
-        /var/cache/ldconfig/aux-cache /var/log/* /tmp/* /etc/machine-id /var/lib/dbus/machine-id
+        /var/cache/ldconfig/aux-cache /var/log/* /tmp/* /etc/machine-id /var/lib/dbus/machine-id; \
+    install -d /app; \
+    # What the packages' scripts have just written; what is mounted here is no part of a layer.
+    find / \( -path /dev -o -path /proc -o -path /sys -o -path /etc/hosts -o -path /etc/resolv.conf \) -prune \
+        -o -newermt "@$SOURCE_DATE_EPOCH" -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" {} +
+WORKDIR /app
 
 # ---- tools: what only the build needs; no part of the image ---------------------------------
 FROM php AS tools
@@ -47,7 +52,6 @@ ENV COLUMNS=500 \
     COMPOSER_HOME=/usr/local/lib/kiln/composer \
     COMPOSER_CACHE_DIR=/var/cache/composer
 COPY --link --from=src-kiln /build/ /usr/local/lib/kiln/
-WORKDIR /app
 
 # ---- packages: what the image holds, for its record; no part of the image ---------------------
 FROM php AS versions
@@ -60,32 +64,49 @@ COPY --from=versions /versions/ /
 
 # ---- vendor: the packages of composer.lock, without those for development -------------------
 FROM tools AS vendor
-COPY --link --from=src-composer / /app/
+COPY --link --from=src-composer /app/ /app/
 # The tree brings vendor/ along. Composer only drops the development packages from its lists: no
 # network, so that a vendor/ that is not what composer.lock says fails here.
-COPY --link --from=src-vendor-code / /app/
-RUN --network=none \
-    composer install --no-dev --no-plugins --no-scripts --no-interaction --no-progress
+COPY --link --from=src-vendor-code /app/ /app/
+RUN --network=none set -eu; \
+    composer install --no-dev --no-plugins --no-scripts --no-interaction --no-progress; \
+    /usr/local/lib/kiln/fix-times /app
 
 # ---- code: the shop's own PHP and XML -------------------------------------------------------
 FROM vendor AS code
-COPY --link --from=src-code / /app/
+COPY --link --from=src-code /app/ /app/
+
+# ---- sources: the code as the generators read it; no part of the image ------------------------
+FROM code AS sources
+RUN --network=none set -eu; \
+    mkdir -p var generated pub/static; \
+    /usr/local/lib/kiln/sort-globs /app
 
 # ---- compiled: dependency injection; PHP and XML only, no network, no database --------------
-FROM code AS compiled
+FROM sources AS compiled
 # dump-autoload comes after compilation, or the class map lacks generated/ (magento2#40174). The
 # env.php that compilation leaves behind holds nothing but a cache flag.
 RUN --network=none set -eu; \
-    mkdir -p var generated pub/static; \
-    /usr/local/lib/kiln/sort-globs /app; \
     /usr/local/lib/kiln/magento setup:di:compile; \
     composer dump-autoload --no-dev --optimize --no-plugins --no-scripts --no-interaction; \
-    rm -rf app/etc/env.php var/*
+    rm -rf app/etc/env.php var/*; \
+    /usr/local/lib/kiln/collect autoload vendor/autoload.php vendor/composer; \
+    /usr/local/lib/kiln/collect generated generated
 
-# ---- view: templates, styles, scripts, images and translations join the compiled code -------
-FROM compiled AS view
-COPY --link --from=src-vendor-view / /app/
-COPY --link --from=src-view / /app/
+# ---- view: styles, scripts, images and translations join the code -----------------------------
+# Beside compilation, not after it: what is deployed is the same, and both take a core each.
+FROM sources AS view
+COPY --link --from=src-vendor-view /app/ /app/
+COPY --link --from=src-view /app/ /app/
+# What every deployment begins with is done once, and left to the stages below in var/cache and
+# generated/: the merged configuration, and the classes that uncompiled code makes for itself.
+RUN --network=none set -eu; \
+    cp /usr/local/lib/kiln/caches.php app/etc/env.php; \
+    /usr/local/lib/kiln/magento setup:static-content:deploy \
+        --force --jobs=1 --content-version=0 \
+        --no-javascript --no-js-bundle --no-css --no-less --no-images --no-fonts --no-html --no-misc --no-html-minify \
+        --area=frontend --theme=Magento/luma en_US; \
+    rm -rf pub/static/* var/view_preprocessed
 
 # ---- static-*: side by side, no network, no database ------------------------------------------
 # BuildKit starts them all at once; `in-slot` lets as many run as there are cores. The content
@@ -95,12 +116,13 @@ RUN --network=none --mount=type=cache,id=kiln-slots,target=/run/kiln-slots set -
     /usr/local/lib/kiln/in-slot /usr/local/lib/kiln/magento setup:static-content:deploy \
         --force --jobs=1 --strategy=quick --content-version=0 \
         --area=frontend --theme=Magento/luma --no-parent en_US; \
-    rm -f pub/static/deployed_version.txt pub/static/.htaccess
+    rm -f pub/static/deployed_version.txt pub/static/.htaccess; \
+    /usr/local/lib/kiln/collect static pub/static/frontend/Magento/luma/en_US/
 
 # ---- finish: what is small and changes with every build -------------------------------------
 # A stage of its own, so that the image is put together from layers alone: a RUN in the image's
 # stage would make BuildKit lay out all of its files first.
-FROM code AS finish
+FROM php AS finish
 ARG CONTENT_VERSION
 RUN --network=none set -eu; \
     install -d /finish/app/pub/static /finish/etc/nginx; \
@@ -109,22 +131,23 @@ RUN --network=none set -eu; \
         > /finish/etc/nginx/kiln-content-version.conf; \
     # The folders that are written at run time; all else is root's.
     cd /finish/app; \
-    install -d -o www-data -g www-data pub/media pub/static/_cache var
+    install -d -o www-data -g www-data pub/media pub/static/_cache var; \
+    find /finish -exec touch --no-dereference --date=@1577836800 {} +
 
 # ---- runtime: the image; layers from the one that changes least to the one that changes most -
 FROM php AS runtime
 ENV MAGE_MODE=production \
     PATH=/app/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-WORKDIR /app
 COPY --link --from=src-kiln /runtime/ /
 COPY --link --from=vendor /app/ /app/
-COPY --link --from=src-vendor-view / /app/
-COPY --link --from=src-code / /app/
-COPY --link --from=src-view / /app/
-COPY --link --from=compiled /app/vendor/autoload.php /app/vendor/autoload.php
-COPY --link --from=compiled /app/vendor/composer/ /app/vendor/composer/
-COPY --link --from=compiled /app/generated/ /app/generated/
-COPY --link --from=static-frontend.magento.luma-en_us /app/pub/static/frontend/Magento/luma/en_US/ /app/pub/static/frontend/Magento/luma/en_US/
+COPY --link --from=src-code /app/ /app/
+COPY --link --from=src-vendor-view /app/ /app/
+COPY --link --from=src-vendor-template /app/ /app/
+COPY --link --from=src-view /app/ /app/
+COPY --link --from=src-template /app/ /app/
+COPY --link --from=compiled /out/autoload/ /
+COPY --link --from=compiled /out/generated/ /
+COPY --link --from=static-frontend.magento.luma-en_us /out/static/ /
 COPY --link --from=finish /finish/ /
 ARG CONTENT_VERSION
 LABEL org.opencontainers.image.title="sample" \

@@ -46,7 +46,7 @@ def test_render_prints_the_dockerfile_and_a_dry_run_the_plan(kiln: Kiln, tree: P
     assert "setup:static-content:deploy" in rendered.out
     plan = kiln("build", "--dry-run", "--output", "json", cwd=tree).json()
     assert plan["content_version"].isdigit()
-    assert {group["name"] for group in plan["groups"]} >= {"code", "view", "composer"}
+    assert {group["name"] for group in plan["groups"]} >= {"code", "composer", "template", "view"}
 
 
 def test_no_project_file_is_an_error_that_names_init(kiln: Kiln, tmp_path: Path) -> None:

@@ -32,7 +32,10 @@ def make_plan(**changes: Any) -> BuildPlan:
         "base": BASE,
         "mirror": None,
         "debian_packages": ("nginx-light", "php8.2-cli", "php8.2-fpm"),
-        "groups": groups("code", "composer", "vendor-code", "vendor-view", "view"),
+        "groups": groups(
+            *("code", "composer", "template"),
+            *("vendor-code", "vendor-template", "vendor-view", "view"),
+        ),
         "has_vendor": True,
         "minify_html": False,
         "patches": (),

@@ -15,7 +15,12 @@ RUN set -eux; \
     apt-get clean; \
     # Logs, indexes and caches hold times and inode numbers.
     rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/cache/debconf/*-old /var/lib/dpkg/*-old \
-        /var/cache/ldconfig/aux-cache /var/log/* /tmp/* /etc/machine-id /var/lib/dbus/machine-id
+        /var/cache/ldconfig/aux-cache /var/log/* /tmp/* /etc/machine-id /var/lib/dbus/machine-id; \
+    install -d /app; \
+    # What the packages' scripts have just written; what is mounted here is no part of a layer.
+    find / \( -path /dev -o -path /proc -o -path /sys -o -path /etc/hosts -o -path /etc/resolv.conf \) -prune \
+        -o -newermt "@$SOURCE_DATE_EPOCH" -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" {} +
+WORKDIR /app
 
 # ---- tools: what only the build needs; no part of the image ---------------------------------
 FROM php AS tools
@@ -40,7 +45,6 @@ ENV COLUMNS=500 \
     COMPOSER_HOME=/usr/local/lib/kiln/composer \
     COMPOSER_CACHE_DIR=/var/cache/composer
 COPY --link --from=src-kiln /build/ /usr/local/lib/kiln/
-WORKDIR /app
 
 # ---- packages: what the image holds, for its record; no part of the image ---------------------
 FROM php AS versions

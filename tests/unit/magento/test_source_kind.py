@@ -9,18 +9,28 @@ from builder.magento.source_kind import kind_of
         "app/code/Acme/Kit/view/frontend/templates/kit.phtml",
         "app/code/Acme/Kit/view/frontend/layout/default.xml",
         "app/code/Acme/Kit/view/adminhtml/ui_component/kit_listing.xml",
-        "app/code/Acme/Kit/view/frontend/requirejs-config.js",
-        "app/code/Acme/Kit/view/base/web/data.json",
         "app/code/Acme/Kit/view/frontend/email/order.html",
+        "app/design/frontend/Acme/shop/Magento_Theme/layout/default.xml",
+        "vendor/magento/theme-frontend-luma/Magento_Checkout/page_layout/checkout.xml",
+        "vendor/magento/module-ui/view/base/ui_component/etc/definition.xsd",
+    ],
+)
+def test_neither_compilation_nor_deployment_reads(path: str) -> None:
+    assert kind_of(path) == "template"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "app/code/Acme/Kit/view/frontend/requirejs-config.js",
+        "app/code/Acme/Kit/view/frontend/web/templates/item.html",
+        "app/code/Acme/Kit/view/base/web/data.json",
         "app/code/Acme/Kit/i18n/de_DE.csv",
         "app/design/frontend/Acme/shop/web/css/source/_extend.less",
-        "app/design/frontend/Acme/shop/Magento_Theme/layout/default.xml",
         "app/design/frontend/Acme/shop/web/tailwind/tailwind.config.js",
         "app/design/frontend/Acme/shop/media/preview.jpg",
         "app/i18n/acme/de_de/de_DE.csv",
         "vendor/magento/theme-frontend-luma/web/css/email.less",
-        "vendor/magento/theme-frontend-luma/Magento_Checkout/page_layout/checkout.xml",
-        "vendor/magento/module-ui/view/base/ui_component/etc/definition.xsd",
         "vendor/magento/language-de_de/de_DE.csv",
         "vendor/magento/language-zh_hans_cn/zh_Hans_CN.csv",
         "lib/web/fonts/selection.json",
@@ -29,7 +39,7 @@ from builder.magento.source_kind import kind_of
         "vendor/acme/kit/src/view/frontend/web/LOGO.PNG",
     ],
 )
-def test_compilation_does_not_read(path: str) -> None:
+def test_deployment_reads_besides_code(path: str) -> None:
     assert kind_of(path) == "view"
 
 

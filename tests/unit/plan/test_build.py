@@ -33,7 +33,8 @@ def names_of(path: str) -> list[str]:
     [
         ("app/code/Acme/Shop/Model/Item.php", ["code"]),
         ("app/code/Acme/Shop/etc/di.xml", ["code"]),
-        ("app/code/Acme/Shop/view/frontend/templates/item.phtml", ["view"]),
+        ("app/code/Acme/Shop/view/frontend/templates/item.phtml", ["template"]),
+        ("vendor/magento/module-cms/view/frontend/layout/x.xml", ["vendor-template"]),
         ("app/design/frontend/Acme/shop/web/css/source/_theme.less", ["view"]),
         ("app/etc/config.php", ["code"]),
         ("composer.lock", ["code", "composer"]),

@@ -20,7 +20,7 @@ VARIANTS: dict[str, BuildPlan] = {
     "vendor-in-tree": make_plan(),
     "composer-install": make_plan(
         has_vendor=False,
-        groups=groups("code", "composer", "view"),
+        groups=groups("code", "composer", "template", "view"),
         secrets=("composer_auth",),
         has_ca_bundle=True,
         mirror="http://mirror.example/debian/20261101T000000Z",
@@ -38,7 +38,10 @@ VARIANTS: dict[str, BuildPlan] = {
                 ("web/css",),
             ),
         ),
-        groups=groups("code", "composer", "frontend-0", "vendor-code", "vendor-view", "view"),
+        groups=groups(
+            *("code", "composer", "frontend-0", "template"),
+            *("vendor-code", "vendor-template", "vendor-view", "view"),
+        ),
         secrets=("npm_token",),
         minify_html=True,
         static=plan_static(Static(strategy="compact", themes=THEMES)),
@@ -70,7 +73,10 @@ def test_a_changed_template_changes_the_inputs() -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["build/sort-globs", "build/in-slot", "build/magento", "runtime/usr/local/bin/kiln-health"],
+    [
+        *("build/collect", "build/fix-times", "build/sort-globs", "build/in-slot", "build/magento"),
+        "runtime/usr/local/bin/kiln-health",
+    ],
 )
 def test_shell_scripts_are_executable_and_parse(path: str) -> None:
     rendered = render_build(make_plan())
