@@ -12,6 +12,7 @@ FROM localhost:5000/kiln/base:bookworm@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
 # useradd writes the day into /etc/shadow unless it knows another.
 ARG SOURCE_DATE_EPOCH
 RUN set -eux; \
+    began=$(date +%s); \
     export DEBIAN_FRONTEND=noninteractive; \
     apt-get update; \
     apt-get install -y --no-install-recommends \
@@ -24,9 +25,9 @@ RUN set -eux; \
     rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/cache/debconf/*-old /var/lib/dpkg/*-old \
         /var/cache/ldconfig/aux-cache /var/log/* /tmp/* /etc/machine-id /var/lib/dbus/machine-id; \
     install -d /app; \
-    # What the packages' scripts have just written; what is mounted here is no part of a layer.
+    # What is mounted here is no part of a layer.
     find / \( -path /dev -o -path /proc -o -path /sys -o -path /etc/hosts -o -path /etc/resolv.conf \) -prune \
-        -o -newermt "@$SOURCE_DATE_EPOCH" -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" {} +
+        -o -newermt "@$began" -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" {} +
 WORKDIR /app
 
 # ---- tools: what only the build needs; no part of the image ---------------------------------
