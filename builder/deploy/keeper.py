@@ -223,23 +223,25 @@ class Keeper:
 
     def _state(self, *arguments: str) -> Completed:
         code, printed, errors = self._run("kiln-state", *arguments)
+        told = printed.decode("utf-8", "replace")
         if code == _LOST:
-            raise lost(self.stack, parse_lease(printed.decode()))
+            raise lost(self.stack, parse_lease(told))
         if code not in (0, _HELD, _MISSING):
             raise explain_refusal(
                 f"the state cannot be changed: {_last_words(code, printed, errors)}", self.stack
             )
-        return Completed(code, printed.decode(), errors.decode("utf-8", "replace"))
+        return Completed(code, told, errors.decode("utf-8", "replace"))
 
     def _run(self, *argv: str) -> tuple[int, bytes, bytes]:
         # A busy engine fails to start a program now and then. All that is done here may be done
         # twice: a step that is journalled twice has been done.
+        ended = exec_in(self.container, argv, self.stack)
         for _ in range(_STARTS - 1):
-            code, printed, errors = exec_in(self.container, argv, self.stack)
-            if code < _NOT_RUN:
-                return code, printed, errors
+            if ended[0] < _NOT_RUN:
+                break
             time.sleep(_AGAIN_SECONDS)
-        return exec_in(self.container, argv, self.stack)
+            ended = exec_in(self.container, argv, self.stack)
+        return ended
 
 
 def _last_words(code: int, printed: bytes, errors: bytes) -> str:

@@ -37,9 +37,10 @@ def _tables() -> tuple[frozenset[str], re.Pattern[str], re.Pattern[str]]:
     table = read_table("source_kind.yaml")
     directories = "|".join(map(glob_to_regex, table["directories"]))
     files = "|".join(map(glob_to_regex, table["files"]))
-    templates = "|".join(map(glob_to_regex, table["templates"]))
+    pages = "|".join(map(glob_to_regex, table["template_places"]))
+    folders = "|".join(map(re.escape, table["template_folders"]))
     return (
         frozenset(table["extensions"]),
         re.compile(rf"(?:{directories})/|(?:{files})$"),
-        re.compile(rf"(?:{templates})/"),
+        re.compile(rf"(?:{pages})/(?:{folders})/"),
     )

@@ -130,7 +130,7 @@ class BuildPlan:
     @property
     def page_groups(self) -> tuple[str, ...]:
         """The groups that compilation does not read."""
-        return tuple(name for name in _PAGES if self.group(name))
+        return tuple(filter(self.group, _PAGES))
 
     @property
     def static_groups(self) -> tuple[str, ...]:

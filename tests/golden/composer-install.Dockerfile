@@ -132,7 +132,7 @@ RUN --network=none --mount=type=cache,id=kiln-slots,target=/run/kiln-slots set -
 # ---- finish: what is small and changes with every build -------------------------------------
 # A stage of its own, so that the image is put together from layers alone: a RUN in the image's
 # stage would make BuildKit lay out all of its files first.
-FROM php AS finish
+FROM tools AS finish
 ARG CONTENT_VERSION
 RUN --network=none set -eu; \
     install -d /finish/app/pub/static /finish/etc/nginx; \
@@ -142,7 +142,7 @@ RUN --network=none set -eu; \
     # The folders that are written at run time; all else is root's.
     cd /finish/app; \
     install -d -o www-data -g www-data pub/media pub/static/_cache var; \
-    find /finish -exec touch --no-dereference --date=@1577836800 {} +
+    /usr/local/lib/kiln/fix-times /finish
 
 # ---- runtime: the image; layers from the one that changes least to the one that changes most -
 FROM php AS runtime
