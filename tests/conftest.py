@@ -52,7 +52,9 @@ class Kiln:
         return {**os.environ, "KILN_CACHE": str(self.cache), **self.env, **env}
 
     def argv(self, *arguments: str) -> list[str]:
-        return [sys.executable, "-m", "builder", *arguments]
+        # Tests that run in the background ignore signals, and what they start would, too.
+        signals = ["env", "--default-signal=HUP,INT,TERM"]
+        return [*signals, sys.executable, "-m", "builder", *arguments]
 
     def __call__(self, *arguments: str, cwd: Path, **env: str) -> Ended:
         done = subprocess.run(
@@ -67,9 +69,8 @@ class Kiln:
         return Ended(done.returncode, done.stdout, done.stderr)
 
     def start(self, *arguments: str, cwd: Path) -> "subprocess.Popen[str]":
-        # Tests that run in the background ignore signals, and what they start would, too.
         return subprocess.Popen(
-            ["env", "--default-signal=HUP,INT,TERM", *self.argv(*arguments)],
+            self.argv(*arguments),
             cwd=cwd,
             env=self.environment(PYTHONPATH=str(ROOT)),
             stdout=subprocess.PIPE,

@@ -28,7 +28,7 @@ from builder.registry.reference import ImageReference
 from tests.conftest import ROOT, Ended, Kiln, copy_store
 from tests.containers import Container
 from tests.hosts import Host
-from tests.load.count import Sql, count_writes, sql_in
+from tests.load.count import ADDITIONS, Sql, count_writes, sql_in
 from tests.load.plan import LoadPlan
 from tests.load.process import start_load
 from tests.load.result import LoadResult
@@ -385,22 +385,37 @@ def remove_system(system: System) -> None:
         network.remove()
 
 
-def under_load(system: System, act: Callable[[], Ended]) -> tuple[Ended, LoadResult]:
-    """Do something while visitors come; what became of both."""
-    with start_load(system.load()) as load:
-        load.wait_done(CALM)
+def under_load(
+    system: System, act: Callable[[], Ended], calm: int = CALM, **changes: Any
+) -> tuple[Ended, LoadResult]:
+    """Do something while visitors come; what became of both.
+
+    Args:
+        system: whose visitors.
+        act: what is done.
+        calm: requests before and after it.
+        **changes: of the load.
+    """
+    with start_load(system.load(**changes)) as load:
+        load.wait_done(calm)
         ended = act()
-        load.wait_done(load.progress.done + CALM)
+        load.wait_done(load.progress.done + calm)
         return ended, load.stop()
 
 
-def assert_unharmed(system: System, result: LoadResult) -> None:
+def assert_unharmed(system: System, result: LoadResult, writes: str = ADDITIONS) -> None:
     """No request has failed, no write is lost or was done twice."""
     assert result.figures().failed == 0, result.summary()
     assert result.replayed == []
-    counted = count_writes(system.sql, result)
+    counted = count_writes(system.sql, result, writes)
     assert counted.asked > 0
     assert counted.is_exact, counted
+
+
+def image_of(system: System) -> str:
+    """What the live release's containers run, as they were started."""
+    (image,) = {one.attrs["Config"]["Image"] for one in system.containers(role="web")}
+    return str(image)
 
 
 def assert_settled(system: System, image: str) -> None:

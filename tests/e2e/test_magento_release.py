@@ -6,7 +6,9 @@ It runs without a search engine, so the modules that need one are off.
 import os
 import shutil
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import docker
 import pytest
@@ -14,12 +16,19 @@ import yaml
 
 from builder.magento.php_array import read_php_file
 from builder.magento.php_export import export_php_file
-from tests.conftest import Ended, Kiln
-from tests.e2e.systems import TIMEOUTS, Images, System, build_image, run_environment
-from tests.load.count import count_rows
-from tests.load.plan import Kind, LoadPlan
-from tests.load.process import start_load
-from tests.load.result import LoadResult
+from tests.conftest import Kiln
+from tests.e2e.systems import (
+    TIMEOUTS,
+    Images,
+    System,
+    assert_unharmed,
+    build_image,
+    image_of,
+    run_environment,
+    under_load,
+)
+from tests.load.count import SUBSCRIPTIONS
+from tests.load.plan import Kind
 
 pytestmark = pytest.mark.magento
 
@@ -32,7 +41,6 @@ SEARCH_MODULES = (
 PAGES = ("/", "/customer/account/login/", "/checkout/cart/")
 # Requests before, and again after what is tested; MAGENTO_CALM for a longer run.
 CALM = int(os.environ.get("MAGENTO_CALM", "200"))
-RATE = 15
 SETTINGS = {
     "web/seo/use_rewrites": 1,
     # There is no mail server.
@@ -162,42 +170,15 @@ def system(kiln: Kiln, engine: docker.DockerClient, tree: Path, images: Images) 
         yield system
 
 
-def swap(system: System, *command: str) -> tuple[Ended, LoadResult]:
-    """Run a command under visitors that read pages and subscribe to the newsletter."""
-    plan = LoadPlan(
-        system.address,
-        system.port,
-        requests=1_000_000,
-        seconds=3600,
-        rate=RATE,
-        keepalive_clients=6,
-        new_clients=3,
-        mix=((Kind.PAGE, 3), (Kind.STATIC, 5), (Kind.SUBSCRIBE, 1)),
-        pages=PAGES,
-        timeout_s=60,
-    )
-    with start_load(plan) as load:
-        load.wait_done(CALM)
-        ended = system(*command)
-        load.wait_done(load.progress.done + CALM)
-        return ended, load.stop()
-
-
-def assert_unharmed(system: System, result: LoadResult) -> None:
-    """No request has failed, no subscriber is lost or was sent twice."""
-    figures = result.figures()
-    print(figures, len(result.acknowledged), "subscribers")
-    assert figures.failed == 0, result.summary()
-    assert result.replayed == []
-    emails = "SELECT subscriber_email FROM newsletter_subscriber"
-    counted = count_rows(system.sql, emails, result.acknowledged)
-    assert counted.asked > 0
-    assert counted.is_exact, counted
-
-
-def image_of(system: System) -> str:
-    (one, _) = system.containers(role="web")
-    return str(one.attrs["Config"]["Image"])
+# Visitors that read pages and subscribe to the newsletter.
+LOAD: dict[str, Any] = {
+    "requests": 1_000_000,
+    "seconds": 3600,
+    "rate": 15,
+    "mix": ((Kind.PAGE, 3), (Kind.STATIC, 5), (Kind.SUBSCRIBE, 1)),
+    "pages": PAGES,
+    "timeout_s": 60,
+}
 
 
 def columns(system: System) -> str:
@@ -219,9 +200,10 @@ def test_a_release_with_a_new_column_goes_forward_back_and_forward(
         (("rollback", system.name), images.first),
         (("deploy", system.name, images.second), images.second),
     ):
-        ended, result = swap(system, *command)
+        ended, result = under_load(system, partial(system, *command), CALM, **LOAD)
         assert ended.code == 0, ended.err
-        assert_unharmed(system, result)
+        print(command[0], result.figures(), len(result.acknowledged), "subscribers")
+        assert_unharmed(system, result, SUBSCRIPTIONS)
         assert image_of(system) == image
         assert columns(system) != ""
     name = "SELECT value FROM core_config_data WHERE path = 'general/store_information/name'"

@@ -11,7 +11,7 @@ import yaml
 
 from tests.conftest import Ended, Kiln
 from tests.containers import Container
-from tests.e2e.systems import Images, System, remove_system, run_system
+from tests.e2e.systems import Images, System, image_of, remove_system, run_system
 
 NAME = "Laden von Mia & Söhnen"
 NAME_PATH = "general/store_information/name"
@@ -128,9 +128,3 @@ def setting(system: System, path: str) -> str:
     code, output = web.run("php", "bin/magento", "config:show", path)
     assert code == 0, output
     return output.strip()
-
-
-def image_of(system: System) -> str:
-    """What the live release's containers run, as they were started."""
-    (image,) = {one.attrs["Config"]["Image"] for one in system.containers(role="web")}
-    return str(image)

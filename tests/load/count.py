@@ -15,6 +15,9 @@ from tests.load.run import run_load
 Sql = Callable[[str], str]
 
 TICK_JOB = "kiln_sample_tick"
+# The column with what a write was sent with.
+ADDITIONS = "SELECT request_id FROM quote_item"
+SUBSCRIPTIONS = "SELECT subscriber_email FROM newsletter_subscriber"
 
 
 @dataclass(frozen=True)
@@ -42,13 +45,13 @@ def sql_in(container: Container, database: str = "shop") -> Sql:
     return run
 
 
-def count_writes(sql: Sql, result: LoadResult) -> Counted:
-    """Acknowledged additions that are not in the database, and those that were done twice.
+def count_writes(sql: Sql, result: LoadResult, select: str = ADDITIONS) -> Counted:
+    """Acknowledged writes that are not in the database, and those that were done twice.
 
-    The key of `quote_item` lets no second row of a request in. That a request was sent on twice
-    is told by the answer that the row was there already: the generator never sends one again.
+    The key of the table lets no second row of a request in. That a request was sent on twice is
+    told by the answer that the row was there already: the generator never sends one again.
     """
-    counted = count_rows(sql, "SELECT request_id FROM quote_item", result.acknowledged)
+    counted = count_rows(sql, select, result.acknowledged)
     repeated = sorted({*counted.repeated, *result.replayed})
     return Counted(counted.asked, counted.lost, repeated)
 
