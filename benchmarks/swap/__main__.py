@@ -19,12 +19,13 @@ from benchmarks.swap.stack import make_stack, wait_served
 from benchmarks.swap.tools import TOOLS, Tool
 from tests.conftest import Kiln
 from tests.e2e.systems import Images, build_images
-from tests.load.plan import LONGEST_S, MOST_REQUESTS, LoadPlan
+from tests.load.plan import LONGEST_S, MOST_REQUESTS, Kind, LoadPlan
 
 RESULTS = Path(__file__).parent.parent / "results" / "swap.json"
 
-
 KILN = "kiln"
+# A page brings static files with it, fewer here than with a browser that has none of them yet.
+MIX = ((Kind.PAGE, 2), (Kind.STATIC, 6), (Kind.CART, 1), (Kind.ADD, 1))
 
 
 def make_plan(rate: float) -> LoadPlan:
@@ -38,6 +39,7 @@ def make_plan(rate: float) -> LoadPlan:
         keepalive_clients=16,
         new_clients=16,
         timeout_s=30,
+        mix=MIX,
     )
 
 
