@@ -3,7 +3,7 @@
 PYTHON ?= python3
 KILN := .venv/bin/kiln
 
-.PHONY: image test test-long test-magento check unit format setup clean bench-swap
+.PHONY: image test test-long test-magento check unit format setup clean bench bench-swap
 
 image: setup ## Build the sample shop and push it to the local registry.
 	$(KILN) --project tests/store build --push
@@ -33,6 +33,9 @@ check: .venv/.made ## Format, lint, types and unit tests, in seconds.
 format: .venv/.made
 	.venv/bin/ruff format .
 	.venv/bin/ruff check --fix .
+
+bench: setup ## Build a shop change by change, with Kiln and with what is used today; on an idle machine.
+	.venv/bin/python -m benchmarks.build $(BENCH)
 
 bench-swap: setup ## Swap the sample shop under load, with Kiln and with what is used today.
 	.venv/bin/python -m benchmarks.swap $(BENCH_SWAP)
