@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -152,6 +153,8 @@ def main() -> None:
     given.out.parent.mkdir(exist_ok=True)
     if (idle := idle_share()) < 0.9:
         print(f"this machine is busy ({1 - idle:.0%}): no figure will hold", file=sys.stderr)
+    # What is stopped removes its folders as well.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
     number = int(time.time())
     with (
         tempfile.TemporaryDirectory(prefix="kiln-bench-") as folder,

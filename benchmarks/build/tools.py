@@ -1,8 +1,8 @@
 """How each tool builds the working copy and pushes the image."""
 
+import itertools
 import json
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -31,6 +31,7 @@ _TAG = "built"
 # Kiln's own words when nobody looks at a terminal: builder.cli.output.BuildView.
 _SAID = re.compile(r" *[\d.]+ s  (?P<text>.*)\n?")
 _STEP_SAID = re.compile(r"(?P<stage>[\w.-]+): .* \((?P<took>[\d.]+) s\)")
+_BUILDING = "building"
 _STEP_ENDED = re.compile(r"[\w.-]+: .* \((?:[\d.]+ s|cached|failed)\)")
 
 
@@ -146,6 +147,7 @@ def build_with_kiln(bench: Bench) -> Built:
             code = process.wait()
         finally:
             process.terminate()
+            process.wait()
         ended = time.monotonic() - begun
         if code != 0:
             raise ToolError("".join(line for _, line in said))
@@ -157,27 +159,30 @@ def build_with_kiln(bench: Bench) -> Built:
 def read_said(lines: Sequence[tuple[float, str]], ended: float) -> Iterator[Span]:
     """What Kiln did, from the lines that it prints, each with the moment it came. Pure.
 
+    BuildKit's export is not told of: it is what is left after a build's last step.
+
     Args:
         lines: seconds since the start, and the line.
         ended: when the command ended.
     """
     texts = [(at, found["text"]) for at, line in lines if (found := _SAID.fullmatch(line))]
     phases = [(at, text) for at, text in texts if not _STEP_ENDED.fullmatch(text)]
-    ends = [at for at, _ in phases[1:]] + [ended]
-    if phases:
-        yield Span("starting", 0.0, phases[0][0])
-    for (at, text), end in zip(phases, ends, strict=True):
-        yield Span(text, at, end)
-    for at, text in texts:
+    steps = [(at, text) for at, text in texts if _STEP_ENDED.fullmatch(text)]
+    moments = [0.0, *(at for at, _ in phases), ended]
+    spans = itertools.pairwise(moments)
+    for (begun, end), name in zip(spans, ["starting", *(text for _, text in phases)], strict=True):
+        yield Span(name, begun, end)
+        if name == _BUILDING and steps:
+            yield Span("exporting", steps[-1][0], end)
+    for at, text in steps:
         if found := _STEP_SAID.fullmatch(text):
             yield Span(found["stage"], max(0.0, at - float(found["took"])), at)
 
 
 def build_with_docker(tool: str, bench: Bench, version: str) -> Built:
     """`docker buildx build` with a Dockerfile of this folder."""
-    dockerfile = bench.work / f"{tool}.Dockerfile"
-    shutil.copyfile(HERE / dockerfile.name, dockerfile)
-    shutil.copyfile(HERE / "dockerignore", bench.work / f"{tool}.Dockerfile.dockerignore")
+    # Beside each lies its .dockerignore.
+    dockerfile = HERE / f"{tool}.Dockerfile"
     name = f"{bench.registry}/{tool}:{_TAG}"
     argv = ["docker", "buildx", "build", "--file", str(dockerfile)]
     arguments = {
