@@ -135,6 +135,7 @@ FROM sources AS view
 COPY --link --from=frontend-0 /out/kept/ /
 # What every deployment begins with is done once, and left to the stages below in var/cache and
 # generated/: the merged configuration, and the classes that uncompiled code makes for itself.
+# For the one locale that every Magento has: another locale in kiln.yaml does not do this again.
 RUN --network=none set -eu; \
     cp /usr/local/lib/kiln/caches.php app/etc/env.php; \
     /usr/local/lib/kiln/magento setup:static-content:deploy \

@@ -101,6 +101,7 @@ COPY --link --from=src-vendor-view /app/ /app/
 COPY --link --from=src-view /app/ /app/
 # What every deployment begins with is done once, and left to the stages below in var/cache and
 # generated/: the merged configuration, and the classes that uncompiled code makes for itself.
+# For the one locale that every Magento has: another locale in kiln.yaml does not do this again.
 RUN --network=none set -eu; \
     cp /usr/local/lib/kiln/caches.php app/etc/env.php; \
     /usr/local/lib/kiln/magento setup:static-content:deploy \
