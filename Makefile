@@ -22,7 +22,7 @@ test-long: setup ## What takes minutes a test: a kill at every step of a release
 
 test-magento: setup ## A real Magento at MAGENTO_SOURCE: built, installed, swapped under load.
 	.venv/bin/python -m tests.install
-	.venv/bin/pytest -m magento
+	.venv/bin/pytest -m magento -rP
 
 check: .venv/.made ## Format, lint, types and unit tests, in seconds.
 	.venv/bin/ruff format --check .
