@@ -281,7 +281,10 @@ def test_a_cache_that_was_removed_costs_no_data(second: Worktree) -> None:
     assert second.get().status_code == 200
 
 
-@pytest.mark.parametrize("patience", [0.5, 1.5, 2.5])
+@pytest.mark.parametrize(
+    "patience",
+    [*(pytest.param(early, marks=pytest.mark.long) for early in (0.5, 1.5)), 2.5],
+)
 def test_an_up_that_was_killed_is_mended_by_the_next(second: Worktree, patience: float) -> None:
     assert second("down", "--volumes").code == 0
     (second.root / "app/etc/env.php").unlink()
