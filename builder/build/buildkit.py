@@ -35,6 +35,7 @@ class BuildRequest:
         content_version: for the image's static content.
         no_cache: run every step.
         builder: name of the buildx builder, or None for the current one.
+        cache_from, cache_to: images with BuildKit's cache, to begin with and to leave it at.
     """
 
     dockerfile: Path
@@ -45,6 +46,8 @@ class BuildRequest:
     content_version: str
     no_cache: bool
     builder: str | None
+    cache_from: str | None = None
+    cache_to: str | None = None
 
 
 def buildx_argv(plan: BuildPlan, request: BuildRequest) -> list[str]:
@@ -63,6 +66,14 @@ def buildx_argv(plan: BuildPlan, request: BuildRequest) -> list[str]:
     # digest would change on every build (buildkit#5894).
     argv = [*_common_argv(plan, request), "--target", "runtime", "--provenance", "mode=max"]
     argv += ["--output", output]
+    if request.cache_from:
+        argv += ["--cache-from", _fields("type=registry", f"ref={request.cache_from}")]
+    if request.cache_to:
+        # All stages', not only those of the image. The image is whole without it: no failure.
+        kept = ("mode=max", "ignore-error=true", "image-manifest=true", "oci-mediatypes=true")
+        compression = f"compression={plan.compression}"
+        target = ("type=registry", f"ref={request.cache_to}", *kept, compression)
+        argv += ["--cache-to", _fields(*target)]
     if request.no_cache:
         argv += ["--no-cache"]
     return [*argv, str(request.context)]

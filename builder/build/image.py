@@ -63,6 +63,8 @@ class Workshop:
         builder: the buildx builder, or None for the current one.
         secrets: by name, `src=FILE` or `env=VARIABLE`.
         run: runs programs.
+        shared_cache: the image with BuildKit's cache that other hosts share.
+        leave_cache: leave this build's cache there, too.
     """
 
     cache: Path
@@ -70,6 +72,8 @@ class Workshop:
     builder: str | None
     secrets: Mapping[str, str]
     run: Runner
+    shared_cache: ImageReference | None = None
+    leave_cache: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +140,7 @@ def run_build(
         # Blobs stay: BuildKit sends only those that the folder does not have.
         for name in (_MEMORY, "index.json"):
             (layout / name).unlink(missing_ok=True)
+        shared = str(shop.shared_cache) if shop.shared_cache else None
         request = BuildRequest(
             dockerfile=work / "Dockerfile",
             context=work / "empty",
@@ -145,6 +150,8 @@ def run_build(
             content_version=inputs.content_version,
             no_cache=no_cache,
             builder=shop.builder,
+            cache_from=None if no_cache else shared,
+            cache_to=shared if shop.leave_cache else None,
         )
         watcher.phase("building")
         trace = run_buildkit(buildx_argv(plan, request), shop.env, watcher.step)

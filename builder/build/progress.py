@@ -55,8 +55,15 @@ class Trace:
     plain: list[str] = field(default_factory=list)
 
     def failed(self) -> Step | None:
-        """The step that failed; those that were cancelled for it do not count."""
-        failed = [step for step in self.steps.values() if step.error]
+        """The step that failed; those that were cancelled for it do not count.
+
+        Nor does a shared cache that is not there: BuildKit builds without it.
+        """
+        failed = [
+            step
+            for step in self.steps.values()
+            if step.error and not step.name.startswith("importing cache manifest")
+        ]
         real = [step for step in failed if "context canceled" not in step.error]
         return next(iter(real or failed), None)
 

@@ -139,9 +139,14 @@ def build(
             return
         check_builder(read_engine(run), read_builder(run, project.file.build.builder))
         registry = settings.registry(project)
+        name = project.file.build.cache
+        shared = ImageReference.parse(name) if name else None
         if push:
             registry.check_push(ImageReference.parse(project.repository))
-        shop = Workshop(cache, settings.env, project.file.build.builder, secrets, run)
+            if shared:
+                registry.check_push(shared)
+        builder = project.file.build.builder
+        shop = Workshop(cache, settings.env, builder, secrets, run, shared, leave_cache=push)
         parts = (shop, prepared.plan, prepared.rendered, prepared.inputs, project.root)
         with BuildView(prepared.plan.stage_names) as view:
             if twice:

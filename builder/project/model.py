@@ -166,6 +166,14 @@ class Build(FrozenModel):
     builder: StrictStr | None = Field(
         None, description="The buildx builder; by default the current one."
     )
+    cache: StrictStr | None = Field(
+        None,
+        description=(
+            "An image name, e.g. registry.example/shop-cache:main. `kiln build --push` leaves "
+            "BuildKit's cache there, and builds begin with what is there: on a runner whose own "
+            "cache is empty, too."
+        ),
+    )
     ca_bundle: StrictStr | None = Field(
         None,
         description=(

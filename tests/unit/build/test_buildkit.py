@@ -28,7 +28,7 @@ def test_the_image_goes_to_an_oci_layout_with_a_fixed_time() -> None:
     assert output == "type=oci,dest=/c/image,tar=false,compression=zstd,oci-mediatypes=true"
     assert argv[-1] == "/w/empty"
     assert "SOURCE_DATE_EPOCH=1577836800" in argv
-    assert "--no-cache" not in argv
+    assert not {"--no-cache", "--cache-from", "--cache-to"} & set(argv)
 
 
 def test_a_path_with_a_comma_or_a_quote_is_quoted_as_csv() -> None:
@@ -50,6 +50,14 @@ def test_versions_are_asked_for_from_the_cache() -> None:
     argv = packages_argv(make_plan(), request(no_cache=True), Path("/w/versions"))
     assert argv[argv.index("--target") + 1] == "packages"
     assert "--no-cache" not in argv
+
+
+def test_a_shared_cache_is_begun_with_and_left_whole_but_is_no_condition() -> None:
+    image = "registry.example/cache:main"
+    argv = buildx_argv(make_plan(), request(cache_from=image, cache_to=image))
+    assert argv[argv.index("--cache-from") + 1] == f"type=registry,ref={image}"
+    left = argv[argv.index("--cache-to") + 1].split(",")
+    assert {"type=registry", f"ref={image}", "mode=max", "ignore-error=true"} <= set(left)
 
 
 def failed(lines: list[str], stage: str = "compiled") -> Trace:

@@ -44,6 +44,17 @@ def test_events_on_one_line_and_on_many_are_read_alike(indent: int | None) -> No
     assert reader.trace.stages()["compiled"].seconds == pytest.approx(2.0)
 
 
+def test_a_shared_cache_that_is_not_there_is_no_failure() -> None:
+    name = "importing cache manifest from registry.example/cache"
+    reader = read(
+        vertex("a", name, error="not found"),
+        vertex("b", "[compiled 1/1] RUN y", error="exit code: 3"),
+    )
+    failed = reader.trace.failed()
+    assert failed is not None
+    assert failed.stage == "compiled"
+
+
 def test_plain_lines_between_events_are_kept() -> None:
     reader = read(vertex("a", "[php 1/1] RUN x"), "ERROR: failed to solve: x", "{broken")
     assert reader.trace.plain == ["ERROR: failed to solve: x", "{broken"]
