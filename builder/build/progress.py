@@ -76,7 +76,11 @@ class Trace:
         return {
             name: StageTime(
                 seconds=round(sum(step.seconds for step in steps), 2),
-                cached=all(step.cached or step.seconds == 0 for step in steps),
+                # Looking up the base image runs nothing.
+                cached=all(
+                    step.cached or step.seconds == 0 or step.name.startswith("FROM ")
+                    for step in steps
+                ),
                 steps=len(steps),
             )
             for name, steps in stages.items()
