@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from builder.registry.oci import layer_steps
+
 _TICKS = os.sysconf("SC_CLK_TCK")
 _STAT = Path("/proc/stat")
 _MEMINFO = Path("/proc/meminfo")
@@ -128,16 +130,12 @@ def read_image(digest: str, manifest: Mapping[str, Any], config: Mapping[str, An
     Layers have no step where the history does not say which is whose.
     """
     described, layers = manifest["config"], manifest["layers"]
-    history = config.get("history") or []
-    steps = [str(one.get("created_by", "")) for one in history if not one.get("empty_layer")]
-    if len(steps) != len(layers):
-        steps = [""] * len(layers)
     return Image(
         digest=digest,
         config=(described["digest"], described["size"]),
         layers=tuple(
             (step, layer["digest"], layer["size"])
-            for step, layer in zip(steps, layers, strict=True)
+            for step, layer in zip(layer_steps(config, len(layers)), layers, strict=True)
         ),
     )
 

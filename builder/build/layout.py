@@ -23,6 +23,7 @@ from builder.registry.oci import (
     blob_path,
     digest_of,
     is_digest,
+    layer_steps,
 )
 
 ANNOTATION_REF_NAME = "org.opencontainers.image.ref.name"
@@ -208,14 +209,7 @@ def _read_image(layout: Path, descriptor: Descriptor, provenance: bytes | None) 
     descriptors = [_descriptor(layer, layout) for layer in manifest.get("layers") or []]
     for layer in descriptors:
         _check_size(layout, layer)
-    steps = [
-        str(step.get("created_by", ""))
-        for step in config.get("history") or []
-        if not step.get("empty_layer")
-    ]
-    if len(steps) != len(descriptors):
-        # Squashed and imported images have a history that does not pair with their layers.
-        steps = [""] * len(descriptors)
+    steps = layer_steps(config, len(descriptors))
     layers = tuple(Layer(d, step) for d, step in zip(descriptors, steps, strict=True))
     return BuiltImage(descriptor, content, config_descriptor, config, layers, provenance)
 

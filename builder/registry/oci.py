@@ -77,6 +77,22 @@ class BuiltImage:
         return self.descriptor.digest
 
 
+def layer_steps(config: Mapping[str, Any], count: int) -> list[str]:
+    """The build step that made each of an image's layers, from the bottom up.
+
+    Args:
+        config: the image configuration.
+        count: how many layers the image has. Squashed and imported images have a history that
+            does not pair with them: then each step is "".
+    """
+    steps = [
+        str(step.get("created_by", ""))
+        for step in config.get("history") or []
+        if not step.get("empty_layer")
+    ]
+    return steps if len(steps) == count else [""] * count
+
+
 def digest_of(content: bytes) -> str:
     """The OCI digest of `content`, `sha256:…`."""
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
