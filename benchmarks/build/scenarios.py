@@ -14,6 +14,7 @@ from benchmarks.build.working_copy import (
     change_line,
     salt_tree,
     set_shared_setting,
+    write_json,
     write_themes,
 )
 from builder.magento.locales import load_locales
@@ -44,7 +45,7 @@ def change_lock(tree: Path, number: str) -> None:
     path = tree / "composer.lock"
     lock = json.loads(path.read_text())
     lock["_readme"] = [*lock["_readme"][:3], f"Change {number}"]
-    path.write_text(json.dumps(lock, indent=4, ensure_ascii=False) + "\n")
+    write_json(path, lock)
 
 
 def add_locale(tree: Path, number: str) -> None:

@@ -96,13 +96,12 @@ def provide_base(bench: Bench) -> str:
     support = write_input(rendered.support, bench.tree, store, plan.epoch, texts=rendered.contents)
     empty = bench.work / "empty"
     empty.mkdir(exist_ok=True)
-    for stage in ("php", "tools"):
-        name = f"{bench.registry}/{stage}:{_TAG}"
+    bench.php, bench.tools = (f"{bench.registry}/{stage}:{_TAG}" for stage in ("php", "tools"))
+    for stage, name in (("php", bench.php), ("tools", bench.tools)):
         argv = ["docker", "buildx", "build", "--file", str(dockerfile), "--target", stage]
         argv += ["--build-context", f"src-kiln={support}"]
         argv += ["--build-arg", f"SOURCE_DATE_EPOCH={plan.epoch}"]
         run_buildkit([*argv, *_pushed_as(name), str(empty)], bench.env, lambda step: None)
-    bench.php, bench.tools = (f"{bench.registry}/{stage}:{_TAG}" for stage in ("php", "tools"))
     # Both laid out on the engine's disk, as on a host that builds every day.
     dockerfile.write_text(
         f"FROM {bench.php} AS php\nRUN touch /there\n"

@@ -6,13 +6,14 @@ import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from builder.magento.config_php import CONFIG_PHP
 from builder.magento.php_array import PhpArray, read_php_file
 from builder.magento.php_export import export_php_file
-from tests.conftest import STORE, copy_store
+from tests.conftest import STORE, change_project, copy_store
 
 OWN_FILES = Path(__file__).parent / "shop"
 MODULE = "Bench_Shop"
@@ -70,9 +71,9 @@ def make_copy(source: Path, target: Path, registry: str) -> None:
     }
     write_config(target, config)
     path = target / "kiln.yaml"
-    file = yaml.safe_load(path.read_text()) if path.is_file() else {}
-    file = {**file, "name": "kiln", "registry": registry}
-    path.write_text(yaml.safe_dump(file, sort_keys=False))
+    if not path.is_file():
+        path.write_text("{}\n")
+    change_project(target, name="kiln", registry=registry)
     write_themes(target, THEMES)
 
 
@@ -118,10 +119,9 @@ def read_themes(tree: Path) -> Themes:
 
 def write_themes(tree: Path, themes: Themes) -> None:
     """Set the locales of each theme in a tree's kiln.yaml."""
-    path = tree / "kiln.yaml"
-    file = yaml.safe_load(path.read_text())
-    static = {**file.get("static", {}), "themes": {name: [*of] for name, of in themes.items()}}
-    path.write_text(yaml.safe_dump({**file, "static": static}, sort_keys=False))
+    static = yaml.safe_load((tree / "kiln.yaml").read_text()).get("static", {})
+    themes = {name: [*of] for name, of in themes.items()}
+    change_project(tree, static={**static, "themes": themes})
 
 
 def deploy_options(themes: Themes) -> list[str]:
@@ -160,8 +160,12 @@ def salt_tree(tree: Path, salt: str) -> None:
     change_line(tree / SALT_CLASS, r"(?<=salt = ')\w+", salt)
     path = tree / "composer.json"
     # The description is no part of composer.lock's content-hash.
-    described = {**json.loads(path.read_text()), "description": f"salt {salt}"}
-    path.write_text(json.dumps(described, indent=4, ensure_ascii=False) + "\n")
+    write_json(path, {**json.loads(path.read_text()), "description": f"salt {salt}"})
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Write a file as Composer would."""
+    path.write_text(json.dumps(value, indent=4, ensure_ascii=False) + "\n")
 
 
 def change_line(path: Path, pattern: str, text: str) -> None:
