@@ -46,6 +46,11 @@ class Step:
             return 0.0
         return self.completed - self.started
 
+    @property
+    def ran_nothing(self) -> bool:
+        """It came from the cache, or only looked its base image up."""
+        return self.cached or self.seconds == 0 or self.name.startswith("FROM ")
+
 
 @dataclass
 class Trace:
@@ -76,11 +81,7 @@ class Trace:
         return {
             name: StageTime(
                 seconds=round(sum(step.seconds for step in steps), 2),
-                # Looking up the base image runs nothing.
-                cached=all(
-                    step.cached or step.seconds == 0 or step.name.startswith("FROM ")
-                    for step in steps
-                ),
+                cached=all(step.ran_nothing for step in steps),
                 steps=len(steps),
             )
             for name, steps in stages.items()
