@@ -283,7 +283,7 @@ def test_a_cache_that_was_removed_costs_no_data(second: Worktree) -> None:
 
 @pytest.mark.parametrize(
     "patience",
-    [*(pytest.param(early, marks=pytest.mark.long) for early in (0.5, 1.5)), 2.5],
+    [pytest.param(0.5, marks=pytest.mark.long), pytest.param(1.5, marks=pytest.mark.long), 2.5],
 )
 def test_an_up_that_was_killed_is_mended_by_the_next(second: Worktree, patience: float) -> None:
     assert second("down", "--volumes").code == 0
