@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import requests
@@ -79,13 +80,18 @@ def provide_engine(run: Runner, env: Mapping[str, str], mirror: str | None, tell
             _DAEMON.parent.mkdir(parents=True, exist_ok=True)
             _DAEMON.write_text('{"features": {"containerd-snapshotter": true}}\n')
         _install(run, env, mirror, tell, ENGINE_PACKAGES)
-    if not _engine_answers(run):
+    ready: Callable[[], bool] = partial(_engine_answers, run)
+    if not ready():
         tell("starting the container engine")
         if Path("/run/systemd/system").is_dir():
             run(["systemctl", "start", "docker"], env=env, timeout=120)
         else:
-            _start(["dockerd"], env, _LOGS / "dockerd.log")
-    _wait(lambda: _engine_answers(run), "the container engine", _LOGS / "dockerd.log")
+            # An engine gives its builder 10 s to come up and ends where that does not do (moby
+            # v26.1.5, cmd/dockerd/daemon.go, routerCtx), as on a disk that has read nothing yet.
+            ready = restarting(
+                lambda: _start(["dockerd"], env, _LOGS / "dockerd.log"), ready, attempts=3
+            )
+    _wait(ready, "the container engine", _LOGS / "dockerd.log")
 
 
 def provide_registry(run: Runner, env: Mapping[str, str], mirror: str | None, tell: Tell) -> None:
@@ -202,11 +208,34 @@ def newer_preferences() -> str:
     )
 
 
-def _start(argv: Sequence[str], env: Mapping[str, str], log: Path) -> None:
+def restarting(
+    start: Callable[[], subprocess.Popen[bytes]], ready: Callable[[], bool], *, attempts: int
+) -> Callable[[], bool]:
+    """Start a service now, and again when it has ended by itself, as service managers do.
+
+    Args:
+        start: starts its process.
+        ready: whether the service answers.
+        attempts: how often it is started in all.
+
+    Returns:
+        `ready`, which also starts the service again when asked and it has ended.
+    """
+    processes = [start()]
+
+    def ready_or_started_again() -> bool:
+        if processes[-1].poll() is not None and len(processes) < attempts:
+            processes.append(start())
+        return ready()
+
+    return ready_or_started_again
+
+
+def _start(argv: Sequence[str], env: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:
     """Start a service that outlives this process, where no service manager does so."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
-        subprocess.Popen(
+        return subprocess.Popen(
             list(argv),
             env=dict(env),
             stdin=subprocess.DEVNULL,
@@ -217,7 +246,7 @@ def _start(argv: Sequence[str], env: Mapping[str, str], log: Path) -> None:
         )
 
 
-def _wait(ready: Callable[[], bool], what: str, log: Path, seconds: float = 60) -> None:
+def _wait(ready: Callable[[], bool], what: str, log: Path, seconds: float = 120) -> None:
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         if ready():
