@@ -180,9 +180,10 @@ RUN --network=none set -eu; \
     printf %s "$CONTENT_VERSION" > /finish/app/pub/static/deployed_version.txt; \
     printf 'map "" $kiln_content_version { default "%s"; }\n' "$CONTENT_VERSION" \
         > /finish/etc/nginx/kiln-content-version.conf; \
-    # The folders that are written at run time; all else is root's.
+    # The folders that are written at run time; all else is root's. A tmpfs over a folder takes the folder's
+    # mode, whatever mode it is given, in runc before 1.1.10 (opencontainers/runc 9af462e).
     cd /finish/app; \
-    install -d -o www-data -g www-data pub/media pub/static/_cache var; \
+    install -d -m 1777 -o www-data -g www-data pub/media pub/static/_cache var; \
     /usr/local/lib/kiln/fix-times /finish
 
 # ---- runtime: the image; layers from the one that changes least to the one that changes most -

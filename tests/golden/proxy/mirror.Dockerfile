@@ -18,7 +18,9 @@ RUN set -eux; \
     # Logs, indexes and caches hold times and inode numbers.
     rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/cache/debconf/*-old /var/lib/dpkg/*-old \
         /var/cache/ldconfig/aux-cache /var/log/* /tmp/* /etc/machine-id /var/lib/dbus/machine-id
-RUN install -d -o haproxy -g haproxy /run/haproxy && install -d /proxy
+# A tmpfs over a folder takes the folder's mode, whatever mode it is given, in runc before 1.1.10
+# (opencontainers/runc 9af462e).
+RUN install -d -m 1777 /run/haproxy && install -d /proxy
 COPY --from=src-kiln / /
 USER haproxy
 EXPOSE 8080 8443
