@@ -220,7 +220,7 @@ class Site:
                 network=self.name,
                 networking_config={self.name: endpoint(address)},
                 volumes=volumes,
-                environment={"KILN_FPM_MAX_CHILDREN": "32", "KILN_FPM_START_SERVERS": "4"},
+                environment={"KILN_FPM_MAX_CHILDREN": "32"},
             )
         )
         self.webs[name] = running.engine
