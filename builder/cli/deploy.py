@@ -27,7 +27,7 @@ from builder.registry.reference import ImageReference
 window_option = click.option(
     "--accept-window",
     is_flag=True,
-    help="Let visitors wait while a migration runs that the old release cannot serve through.",
+    help="Let visitors wait while a migration runs that what serves so far cannot serve through.",
 )
 
 restart_option = click.option(
@@ -167,10 +167,13 @@ def _execute(
     site: Site, prepared: Prepared, accept_window: bool, facts: Mapping[str, object]
 ) -> None:
     plan = prepared.plan
-    if plan.needs_window and not accept_window:
+    if plan.needs_acceptance and not accept_window:
         raise RefusedError(
             "the old release cannot serve while the database is migrated: visitors would have to "
-            "wait",
+            "wait"
+            if plan.needs_window
+            else "the database is not empty and no release of Kiln serves: what serves it so far "
+            "may fail once it is migrated",
             where=site.stack.name,
             details=plan.reasons,
             hint="choose a quiet hour and give --accept-window",
@@ -311,6 +314,11 @@ def print_plan(plan: DeployPlan, output: str, *, needless: bool = False) -> None
         click.echo(f"\nTHE SHOP IS INTERRUPTED while these start anew: {', '.join(plan.restarts)}")
     if plan.needs_window:
         click.echo("\nvisitors wait meanwhile: `kiln deploy` needs --accept-window")
+    elif plan.needs_acceptance:
+        click.echo(
+            "\nthe database is not empty, and what serves it so far may fail once it is migrated: "
+            "`kiln deploy` needs --accept-window"
+        )
     if needless:
         click.echo("\nall of this serves already: `kiln deploy` does it with --force alone")
 

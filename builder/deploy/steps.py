@@ -63,6 +63,8 @@ from builder.render.production import consumer_service, render_release
 Role = Literal["status", "install", "migrate", "import"]
 
 _WORKERS = ("cron", "consumer")
+# In a release's folder, once it has found the database empty.
+_SEEN_EMPTY = "database-was-empty"
 # Below so many requests an error rate says nothing; then any error counts from the third on.
 _FEW_REQUESTS = 100
 _FEW_ERRORS = 3
@@ -185,11 +187,30 @@ def migrate(site: Site, step: Migrate) -> None:
     seconds = site.stack.deploy.timeouts.migrate
     role: Role = step.role
     if role == "install":
-        # The database may not have run when the plan was made.
-        found = parse_status(run_role(site, release, "status", 300))
-        if found.tables and not found.installing:
-            role = "migrate"
+        role = _install_or_go_on(site, release)
     run_role(site, release, role, seconds)
+
+
+def _install_or_go_on(site: Site, release: Release) -> Role:
+    """Whether to install, or to bring up to date what this release's own installation has left.
+
+    Raises:
+        ReleaseError: somebody else has filled the database. It may not have run when the plan was
+            made, and the plan took it for empty.
+    """
+    found = parse_status(run_role(site, release, "status", 300))
+    seen_empty = f"{release_folder(release.number)}/{_SEEN_EMPTY}"
+    if found.tables == 0 or found.installing:
+        site.keeper.write(site.lease.token, seen_empty, "yes")
+        return "install"
+    if site.keeper.read(seen_empty) is None:
+        raise ReleaseError(
+            f"the database has {found.tables} tables, and the plan was made for an empty one",
+            where=site.stack.name,
+            hint="`kiln plan` again: the database runs now, and the plan says what would be done "
+            "to it",
+        )
+    return "migrate"
 
 
 def run_role(

@@ -296,6 +296,11 @@ class DeployPlan(FrozenModel):
         """Whether visitors get 503 for a while."""
         return any(isinstance(step, SetMaintenance) for step in self.steps)
 
+    @property
+    def needs_acceptance(self) -> bool:
+        """Whether what serves the shop so far, Kiln's or not, may not get on with the database."""
+        return self.migration == "destructive"
+
 
 @dataclass(frozen=True, slots=True)
 class Wish:

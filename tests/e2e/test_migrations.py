@@ -1,6 +1,7 @@
 """Releases that change the database: beside the old release, or in a window that is accepted."""
 
 import json
+import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -219,4 +220,27 @@ def test_a_release_that_is_stuck_after_its_migration_goes_back_or_forward(
     shop.done("resume", shop.name)
     assert shop.current > before
     assert "author" not in columns(shop)
+    assert shop.get().status_code == 200
+
+
+def test_a_filled_database_that_kiln_does_not_know_is_migrated_only_when_accepted(
+    shop: System, releases: Releases
+) -> None:
+    # A shop from elsewhere: its database, and nothing else that Kiln would know.
+    for container in shop.containers():
+        container.remove(force=True)
+    shutil.rmtree(shop.state_folder)
+
+    # The database does not run while this is planned, and it is taken for empty.
+    mistaken = shop.deploy(releases.additive)
+    assert mistaken.code == 21, mistaken.err
+    assert "the plan was made for an empty one" in mistaken.err
+
+    refused = shop.deploy(releases.additive)
+    assert refused.code == 23, refused.err
+    assert "--accept-window" in refused.err
+    assert "author" not in columns(shop)
+
+    shop.done("deploy", shop.name, releases.additive, "--accept-window")
+    assert "author" in columns(shop)
     assert shop.get().status_code == 200

@@ -97,6 +97,13 @@ def test_the_first_release_sets_the_database_up_and_has_nothing_to_drain() -> No
     ]
     assert plan.release.slot == "blue"
     assert not plan.needs_window
+    assert not plan.needs_acceptance
+
+
+def test_a_filled_database_that_no_release_serves_has_no_window_but_must_be_accepted() -> None:
+    plan = make_plan(migration="destructive")
+    assert not plan.needs_window
+    assert plan.needs_acceptance
 
 
 def test_a_plain_swap_serves_the_old_static_files_before_it_drains() -> None:
