@@ -12,7 +12,6 @@ from docker.models.containers import Container
 
 from builder.cli.output import output_option, print_json, print_table
 from builder.cli.system import System, environment_argument, open_system, require_keeper
-from builder.deploy.engine import stack_containers
 from builder.deploy.history import PastRelease, list_releases, read_audit
 from builder.deploy.logs import follow_logs, parse_since, read_logs
 from builder.deploy.state import read_state
@@ -50,7 +49,7 @@ def status(path: Path, environment: str, check: bool, serve: str | None, output:
     if serve is not None:
         _serve(system, serve)
         return
-    found = read_status(system.engine, system.stack, datetime.now(UTC))
+    found = read_status(system.driver, system.stack, datetime.now(UTC))
     if output == "json":
         print_json(found.as_json())
     else:
@@ -60,7 +59,7 @@ def status(path: Path, environment: str, check: bool, serve: str | None, output:
 
 
 def _serve(system: System, address: str) -> None:
-    with open_server(open_page(system.engine, system.stack), address) as server:
+    with open_server(open_page(system.driver, system.stack), address) as server:
         host, port = server.server_address[:2]
         shown = f"[{host!s}]" if ":" in str(host) else str(host)
         click.echo(f"http://{shown}:{port}/ shows {system.stack.name}; Ctrl-C ends it", err=True)
@@ -224,7 +223,7 @@ def exec_(path: Path, environment: str, role: str, command: tuple[str, ...]) -> 
         )
     terminal = ["--tty"] if sys.stdin.isatty() and sys.stdout.isatty() else []
     argv = ["docker", "exec", "--interactive", *terminal, str(running[0].name), *command]
-    raise click.exceptions.Exit(attach(argv, env=system.engine.env))
+    raise click.exceptions.Exit(attach(argv, env=system.driver.client_env(running[0])))
 
 
 def find_containers(system: System, role: str | None, release: int | None) -> list[Container]:
@@ -240,9 +239,9 @@ def find_containers(system: System, role: str | None, release: int | None) -> li
             release = current.number
     if release is not None:
         labels["release"] = str(release)
-    found = stack_containers(system.engine, system.stack.name, **labels)
+    found = system.driver.containers(**labels)
     if not found:
-        there = stack_containers(system.engine, system.stack.name)
+        there = system.driver.containers()
         names = ", ".join(str(one.name).removeprefix(f"{system.stack.name}-") for one in there)
         raise RefusedError(
             "there is no such container",

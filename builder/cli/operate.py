@@ -14,9 +14,7 @@ from builder.cli.system import (
     require_keeper,
     whoami,
 )
-from builder.deploy.proxy_reader import ProxyReader
-from builder.deploy.prune import find_garbage, find_needed, look_around, remove_garbage
-from builder.deploy.services import run_in_proxy
+from builder.deploy.prune import find_garbage, find_needed
 from builder.deploy.state import audit
 from builder.errors import RefusedError
 
@@ -72,16 +70,16 @@ def prune(path: Path, environment: str, dry_run: bool, output: str) -> None:
     Containers, secrets, images and records; leftovers of a killed kiln among them.
     """
     system = open_system(path, environment)
-    engine, deploy = system.engine, system.stack.deploy
+    driver, deploy = system.driver, system.stack.deploy
     keeper = require_keeper(system)
     with ReleaseView() as view, hold_system(keeper) as (lease, state):
         require_finished(state, environment)
-        versions = ProxyReader(run_in_proxy(engine, keeper.stack)).versions()
+        versions = driver.proxy_reader().versions()
         needed = find_needed(state, deploy.keep, versions)
-        garbage = find_garbage(state, needed, look_around(engine, keeper))
+        garbage = find_garbage(state, needed, driver.look_around(keeper))
         if garbage and not dry_run:
             seconds = deploy.timeouts.stop
-            remove_garbage(engine, keeper, lease.token, garbage, seconds, view.detail)
+            driver.remove_garbage(keeper, lease.token, garbage, seconds, view.detail)
             audit(keeper, lease.token, what="prune", by=whoami(), removed=garbage.count)
     if output == "json":
         print_json({"removed": not dry_run, **asdict(garbage)})

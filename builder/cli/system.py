@@ -16,21 +16,15 @@ import click
 from builder.cli.build import resolve_base
 from builder.cli.output import BuildView, ReleaseView
 from builder.cli.settings import Settings, read_settings
-from builder.deploy.engine import Engine, connect, stack_containers
+from builder.deploy.engine import connect
 from builder.deploy.hooks import Hooks
-from builder.deploy.keeper import HostFile, Keeper, LeaseHolder
+from builder.deploy.keeper import Keeper, LeaseHolder
 from builder.deploy.lease import Lease, hold_lease, this_process
-from builder.deploy.proxy import Proxy
+from builder.deploy.on_host import OnHost
 from builder.deploy.service_images import AUTO, provide_service_images
-from builder.deploy.services import (
-    PROXY_FOLDER,
-    find_keeper,
-    refuse_moved,
-    run_in_proxy,
-    start_keeper,
-)
-from builder.deploy.site import Site
+from builder.deploy.site import Driver, Site
 from builder.deploy.state import NOTHING, HostState, read_state
+from builder.deploy.swarm.driver import open_swarm
 from builder.errors import EngineError, ProjectFileError, RefusedError
 from builder.magento.shop import inspect_platform, require_lock
 from builder.plan.development import reported_database
@@ -53,11 +47,11 @@ class System:
     project: Project
     environment: Environment
     stack: Stack
-    engine: Engine
+    driver: Driver
 
     def state(self) -> tuple[Keeper | None, HostState]:
         """What is recorded on the host; nothing where nothing was deployed."""
-        keeper = find_keeper(self.engine, self.stack.name)
+        keeper = self.driver.find_keeper()
         return keeper, read_state(keeper) if keeper else NOTHING
 
 
@@ -79,8 +73,13 @@ def open_system(path: Path, name: str) -> System:
             hint="name an HTML file, relative to kiln.yaml",
         ) from None
     stack = plan_stack(project, environment, page)
-    engine = connect(stack.deploy.host, settings.env, run)
-    return System(settings, project, environment, stack, engine)
+    return System(settings, project, environment, stack, _open_driver(stack, settings.env))
+
+
+def _open_driver(stack: Stack, env: Mapping[str, str]) -> Driver:
+    if stack.deploy.swarm is not None:
+        return open_swarm(stack, stack.deploy.swarm, env, run)
+    return OnHost(connect(stack.deploy.host, env, run), stack)
 
 
 def open_secrets(path: Path, environment_name: str) -> EnvironmentSecrets:
@@ -126,26 +125,27 @@ def whoami() -> str:
 @contextlib.contextmanager
 def open_site(system: System, view: ReleaseView) -> Iterator[tuple[Site, HostState]]:
     """Hold the system's lease; on an empty host, start the keeper first."""
-    stack, engine = system.stack, system.engine
+    stack, driver = system.stack, system.driver
     keeper, state = system.state()
     images = _service_images(system, state)
     version = _database_version(system)
     if keeper is None:
         view.step("start the keeper, which holds the state on the host")
-        keeper = start_keeper(engine, stack, images, version)
+        keeper = driver.start_keeper(images, version)
         # Only now what ran is known.
         images = _service_images(system, read_state(keeper))
-    refuse_moved(engine, stack, keeper)
+    driver.refuse_moved(keeper)
     with hold_system(keeper) as (lease, state):
+        driver.begin(keeper, lease.token, view.detail)
         root = system.project.root
         here = partial(run, folder=root)
         secrets = find_secrets(system.settings, system.project, system.environment)
         site = Site(
             stack=stack,
-            engine=engine,
+            driver=driver,
             keeper=keeper,
             lease=lease,
-            proxy=_proxy(engine, stack, keeper, lease.token),
+            proxy=driver.proxy(keeper, lease.token),
             replicas=most_replicas(stack, state),
             images=images,
             database_version=version,
@@ -183,11 +183,11 @@ def require_keeper(system: System) -> Keeper:
         RefusedError: nothing was deployed.
         EngineError: the keeper does not run.
     """
-    keeper = find_keeper(system.engine, system.stack.name)
+    keeper = system.driver.find_keeper()
     if keeper is not None:
         return keeper
     name = system.environment.name
-    if stack_containers(system.engine, system.stack.name):
+    if system.driver.containers():
         raise EngineError(
             "the keeper, which holds the state on the host, does not run",
             where=system.stack.name,
@@ -231,10 +231,3 @@ def _database_version(system: System) -> str | None:
         return None
     project = system.project
     return reported_database(inspect_platform(project, require_lock(project.root)))
-
-
-def _proxy(engine: Engine, stack: Stack, keeper: Keeper, token: int) -> Proxy:
-    def write_file(name: str, content: bytes) -> None:
-        keeper.install(token, PROXY_FOLDER, {name: HostFile(content, 0o644)})
-
-    return Proxy(run_in_proxy(engine, stack.name), write_file)

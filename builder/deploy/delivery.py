@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 
-from builder.deploy.keeper import SECRETS, HostFile
+from builder.deploy.keeper import SECRETS, HostFile, Keeper
 from builder.deploy.site import Site
 from builder.secrets.delivery import WWW_DATA, VersionedValue
+
+SERVICE_SECRETS = "services"
 
 
 def shop_secrets(site: Site) -> dict[str, VersionedValue]:
@@ -16,9 +18,17 @@ def shop_secrets(site: Site) -> dict[str, VersionedValue]:
     }
 
 
-def deliver_secrets(site: Site, folder: str, values: Mapping[str, VersionedValue]) -> None:
+def deliver_service_secrets(site: Site) -> None:
+    """Have what the services read in their folder."""
+    names = site.stack.service_secrets
+    values = site.wanted_secrets() if names else {}
+    site.driver.deliver_secrets(site, SERVICE_SECRETS, {name: values[name] for name in names})
+
+
+def write_secrets(
+    keeper: Keeper, token: int, folder: str, values: Mapping[str, VersionedValue]
+) -> None:
     """Write secrets to a folder of the host's tmpfs, for the containers' user alone."""
     owner = (WWW_DATA.uid, WWW_DATA.gid)
     files = {name: HostFile(one.value.reveal(), 0o400, *owner) for name, one in values.items()}
-    mode = HostFile(b"", 0o500, *owner)
-    site.keeper.install(site.lease.token, f"{SECRETS}/{folder}", files, mode)
+    keeper.install(token, f"{SECRETS}/{folder}", files, HostFile(b"", 0o500, *owner))

@@ -4,7 +4,7 @@ import contextlib
 import json
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +28,7 @@ _EXIT_SECONDS = 10.0
 STACK_LABEL = "io.kiln.stack"
 RELEASE_LABEL = "io.kiln.release"
 ROLE_LABEL = "io.kiln.role"
+WORKERS = ("cron", "consumer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +125,24 @@ def explain_refusal(text: str, where: str) -> EngineError | DiskFullError:
             hint="make room (`docker image prune`, `kiln prune`), then `kiln resume`",
         )
     return EngineError(text, where=where, hint="mend it, then `kiln resume`")
+
+
+def pull_image(engine: Engine, image: str, tell: Callable[[str], None]) -> None:
+    """Have an image on a host, under its digest.
+
+    Raises:
+        EngineError: it cannot be had.
+        DiskFullError: the host's disk is full.
+    """
+    with engine_errors(engine.name):
+        try:
+            engine.client.images.get(image)
+        except docker.errors.ImageNotFound:
+            tell(image)
+            # Not images.pull, which does not look at what has gone wrong.
+            for line in engine.client.api.pull(image, stream=True, decode=True):
+                if "error" in line:
+                    raise explain_refusal(str(line["error"]), image) from None
 
 
 def run_compose(

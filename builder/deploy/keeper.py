@@ -11,6 +11,7 @@ import tarfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from docker.models.containers import Container
 from pydantic import BaseModel, ConfigDict
@@ -60,8 +61,78 @@ class LeaseHolder(BaseModel):
     token: int = 0
 
 
+class Keeper(Protocol):
+    """The state of one stack: files below /state and /secrets, and who may change them.
+
+    Whatever is written is refused to a token that does not hold the lease any more.
+    """
+
+    @property
+    def stack(self) -> str:
+        """The stack's name."""
+
+    def acquire(self, seconds: int, who: LeaseHolder) -> int:
+        """Take the lease; its fencing token.
+
+        Raises:
+            LockedError: another has it; the message says who.
+        """
+
+    def renew(self, token: int, seconds: int) -> None:
+        """Keep the lease for so many seconds from now.
+
+        Raises:
+            LockedError: it has run out, or was broken.
+        """
+
+    def release(self, token: int) -> None:
+        """Give the lease back; no error if it is lost already."""
+
+    def break_lease(self, token: int) -> None:
+        """Take a lease away from who has it; what that one does next is refused."""
+
+    def holder(self) -> LeaseHolder | None:
+        """Who has the lease; None where nobody does."""
+
+    def check(self, token: int) -> None:
+        """See that the lease is still held.
+
+        Raises:
+            LockedError: it is not.
+        """
+
+    def read(self, path: str) -> bytes | None:
+        """A file's content; None where there is none."""
+
+    def read_below(self, path: str, names: str) -> dict[str, dict[str, bytes]]:
+        """Files in the folders of a folder, by folder and name."""
+
+    def list(self, path: str) -> tuple[str, ...]:
+        """The names in a folder, sorted; none where there is no folder."""
+
+    def list_by_time(self, path: str) -> tuple[str, ...]:
+        """The names in a folder, the newest first; none where there is no folder."""
+
+    def install(
+        self, token: int, target: str, files: Mapping[str, HostFile], folder: HostFile = ...
+    ) -> None:
+        """Put files into a folder, each whole or not at all."""
+
+    def copy(self, token: int, source: str, target: str) -> bool:
+        """Copy a file or folder; False where there is none to copy."""
+
+    def append(self, token: int, path: str, line: str) -> None:
+        """Add a line to a file."""
+
+    def write(self, token: int, path: str, line: str) -> None:
+        """Replace a file of one line."""
+
+    def remove(self, token: int, *paths: str) -> None:
+        """Remove files and folders."""
+
+
 @dataclass(frozen=True, slots=True)
-class Keeper:
+class HostKeeper:
     """The keeper's container of one stack.
 
     Attributes:
@@ -155,6 +226,10 @@ class Keeper:
         """The names in a folder, sorted; none where there is no folder."""
         names = self._ask('exec ls -1 "$1"', path) or b""
         return tuple(sorted(names.decode().split()))
+
+    def list_by_time(self, path: str) -> tuple[str, ...]:
+        """The names in a folder, the newest first; none where there is no folder."""
+        return tuple((self._ask('exec ls -1t "$1"', path) or b"").decode().split())
 
     def install(
         self,

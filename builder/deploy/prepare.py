@@ -5,21 +5,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from builder.deploy.database_status import DatabaseStatus, parse_status, require_answer
-from builder.deploy.delivery import deliver_secrets, shop_secrets
-from builder.deploy.engine import stack_containers, stop_containers
+from builder.deploy.delivery import shop_secrets
 from builder.deploy.image_files import read_files, read_labels
 from builder.deploy.keeper import SECRETS, HostFile
-from builder.deploy.services import (
-    proxy_differs,
-    services_differ,
-    services_down,
-    services_run,
-    start_services,
-)
 from builder.deploy.site import Site
-from builder.deploy.state import PROBE, RELEASES, HostState, release_folder
+from builder.deploy.state import MANIFEST, PROBE, RELEASES, HostState, release_folder
 from builder.deploy.status import find_problems, see
-from builder.deploy.steps import compose_text, pull_image, run_role
+from builder.deploy.steps import pull_image
 from builder.errors import RefusedError
 from builder.magento.delivery import plan_delivery
 from builder.magento.release_files import RELEASE_FILES, ReleaseFiles, read_release_files
@@ -74,6 +66,7 @@ def prepare_deploy(
         ProjectFileError: the environment does not fit the image.
         ReleaseError: the image is none of Kiln's, or cannot tell what the database needs.
     """
+    site.driver.refuse_plan()
     labels = read_labels(site.engine, image)
     number = state.next_number
     facts = read_facts(site, image)
@@ -188,11 +181,11 @@ def runs_unchanged(site: Site, state: HostState) -> bool:
     current = state.current
     if current is None:
         return False
-    made = site.keeper.read(f"{release_folder(current.number)}/compose.yaml")
-    if made is None or made.decode() != compose_text(site, current):
+    made = site.keeper.read(f"{release_folder(current.number)}/{MANIFEST}")
+    if made is None or made.decode() != site.driver.describe(site, current):
         return False
     # The lock is this process's own.
-    return not find_problems(site.stack, replace(see(site.engine, site.stack), lock=None))
+    return not find_problems(site.stack, replace(see(site.driver), lock=None))
 
 
 def config_hash(env_php: str, environment: str, number: int) -> str:
@@ -211,7 +204,7 @@ def _plan(
     restart_services: bool = False,
 ) -> DeployPlan:
     deploy = site.stack.deploy
-    down = services_down(site)
+    down = site.driver.services_down(site)
     last = state.releases[state.current.number].plan if state.current else None
     return plan_deploy(
         site.stack.name,
@@ -225,9 +218,9 @@ def _plan(
             reasons=(*migration.reasons, *migration.notes),
             secrets_of=secrets_of,
             services_down=down,
-            services_differ=services_differ(site),
+            services_differ=site.driver.services_differ(site),
             restart_services=restart_services,
-            proxy_differs="proxy" not in down and proxy_differs(site),
+            proxy_differs="proxy" not in down and site.driver.proxy_differs(site),
             varnish=site.stack.varnish,
             backup=deploy.backup is not None,
             warm=deploy.warm,
@@ -253,13 +246,13 @@ def _pull_facts(site: Site, image: str) -> ReleaseFiles:
 def _judge(
     site: Site, state: HostState, release: Release, new: ReleaseFiles, env_php: str
 ) -> Migration:
-    if not services_run(site):
+    if site.driver.services_down(site):
         if state.current is None:
             return Migration(
                 "install", False, ("not all services run yet: an empty database is set up",)
             )
         site.watcher.step("start services that do not run")
-        start_services(site)
+        site.driver.start_services(site)
     status = ask_database(site, release, env_php)
     if status.tables == 0 or status.installing:
         return Migration("install", False, ("nothing is installed in the database yet",))
@@ -283,23 +276,14 @@ def ask_database(site: Site, release: Release, env_php: str) -> DatabaseStatus:
     token = site.lease.token
     folder = {"env.php": HostFile(env_php.encode(), 0o644)}
     # The answer that a killed kiln left may be another image's.
-    _remove_probes(site)
+    site.driver.remove_jobs(PROBE)
     try:
         site.keeper.install(token, f"{RELEASES}/{PROBE}", folder, HostFile(b"", 0o755))
-        deliver_secrets(site, PROBE, shop_secrets(site))
-        printed = run_role(site, release, "status", 300, files=PROBE)
+        site.driver.deliver_secrets(site, PROBE, shop_secrets(site))
+        printed = site.driver.run_role(site, release, "status", 300, files=PROBE)
     finally:
-        _remove_probes(site)
+        site.driver.remove_jobs(PROBE)
         site.keeper.remove(token, f"{RELEASES}/{PROBE}", f"{SECRETS}/{PROBE}")
     status = parse_status(printed)
     require_answer(status)
     return status
-
-
-def _remove_probes(site: Site) -> None:
-    probes = stack_containers(site.engine, site.stack.name, role="job")
-    stop_containers(
-        [one for one in probes if str(one.name).startswith(f"{site.stack.name}-{PROBE}-")],
-        0,
-        site.engine.name,
-    )

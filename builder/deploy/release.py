@@ -3,9 +3,8 @@
 import contextlib
 from collections.abc import Iterable, Iterator
 
-from builder.deploy.delivery import deliver_secrets, shop_secrets
+from builder.deploy.delivery import shop_secrets
 from builder.deploy.keeper import SECRETS
-from builder.deploy.services import services_run, start_services
 from builder.deploy.site import Site
 from builder.deploy.state import (
     Event,
@@ -18,7 +17,7 @@ from builder.deploy.state import (
     release_folder,
     save_plan,
 )
-from builder.deploy.steps import do_step, start_again
+from builder.deploy.steps import do_step
 from builder.errors import (
     DiskFullError,
     EngineError,
@@ -94,19 +93,19 @@ def _deliver_again(site: Site, recorded: Recorded) -> bool:
     if served:
         _start_services_again(site)
     for release in gone:
-        start_again(site, release)
+        site.driver.start_again(site, release)
     return bool(gone)
 
 
 def _deliver_secrets_again(site: Site, release: Release) -> None:
     site.watcher.step(f"deliver the secrets of release {release.number} again")
-    deliver_secrets(site, str(release.number), shop_secrets(site))
+    site.driver.deliver_secrets(site, str(release.number), shop_secrets(site))
 
 
 def _start_services_again(site: Site) -> None:
-    if not services_run(site):
+    if site.driver.services_down(site):
         site.watcher.step("start the proxy and services")
-        start_services(site)
+        site.driver.start_services(site)
 
 
 def mend_system(site: Site, state: HostState) -> None:

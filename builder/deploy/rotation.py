@@ -3,16 +3,13 @@
 import time
 from collections.abc import Iterable, Mapping
 
-from builder.deploy.delivery import deliver_secrets, shop_secrets
-from builder.deploy.engine import run_in, stack_containers
+from builder.deploy.delivery import deliver_service_secrets, shop_secrets
+from builder.deploy.engine import run_in
 from builder.deploy.keeper import SECRETS
 from builder.deploy.services import (
-    SERVICE_SECRETS,
     configure_proxy,
-    deliver_service_secrets,
     proxy_differs,
     serves_https,
-    service_container,
 )
 from builder.deploy.site import Site
 from builder.deploy.state import HostState, audit, save_release
@@ -21,18 +18,6 @@ from builder.errors import RefusedError, ReleaseError, SecretError
 from builder.secrets.delivery import VersionedValue
 from builder.secrets.value import SecretValue
 
-# MariaDB lets one user have two passwords at once: while the new one spreads, both are right. The
-# values come from files and go through a pipe, so that they are in no command line.
-_PASSWORDS = r"""
-set -eu
-as_sql() { sed "s/[\\']/\\\\&/g" "/run/secrets/$1"; }
-way() { printf "mysql_native_password USING PASSWORD('%s')" "$(as_sql "$1")"; }
-{
-    printf "ALTER USER '%s'@'%%' IDENTIFIED VIA %s" "$MARIADB_USER" "$(way "$1")"
-    [ $# -eq 1 ] || printf " OR %s" "$(way "$2")"
-    echo ";"
-} | mariadb
-"""
 # PHP reads secrets at the beginning of a request and may connect a little later.
 _SPREAD_SECONDS = 5.0
 _KEPT = f"{SECRETS}/kept"
@@ -120,7 +105,9 @@ def _deliver(site: Site, state: HostState, changed: Mapping[str, VersionedValue]
     """
     _keep(site, state, changed)
     for number in _affected(site, state, changed):
-        deliver_secrets(site, str(number), changed)
+        site.driver.deliver_secrets(site, str(number), changed)
+    if state.current is not None:
+        site.driver.take_secrets(site, load_release(site, state.current.number))
 
 
 def _keep(site: Site, state: HostState, names: Iterable[str]) -> None:
@@ -141,8 +128,7 @@ def _keep(site: Site, state: HostState, names: Iterable[str]) -> None:
 
 def kept_versions(site: Site, name: str) -> tuple[str, ...]:
     """Versions of a secret that were rotated away and are still on the host, the newest first."""
-    done = run_in(site.keeper.container, "ls", "-1t", f"{_KEPT}/{name}")
-    return tuple(done.stdout.split())
+    return site.keeper.list_by_time(f"{_KEPT}/{name}")
 
 
 def kept_value(site: Site, name: str, version: str | None) -> SecretValue:
@@ -169,9 +155,7 @@ def kept_value(site: Site, name: str, version: str | None) -> SecretValue:
 def _clean_config(site: Site, number: int) -> None:
     """Of the live release's own prefix; in each container, since the cache may be in files."""
     for role in ("web", "cron", "consumer"):
-        for container in stack_containers(
-            site.engine, site.stack.name, release=str(number), role=role
-        ):
+        for container in site.driver.containers(release=str(number), role=role):
             done = run_in(container, "php", "bin/magento", "cache:clean", "config")
             if done.returncode != 0:
                 raise ReleaseError(
@@ -211,23 +195,7 @@ def _rotate_database(
             hint="let the user have both passwords (ALTER USER ... OR ...), then add "
             "--database-has-both",
         )
-    following = f"{name}.next"
-    deliver_secrets(site, SERVICE_SECRETS, {following: changed[name]})
-    _set_passwords(site, name, following)
+    site.driver.accept_password(site, name, changed[name])
     _deliver(site, state, changed)
     time.sleep(_SPREAD_SECONDS)
-    deliver_service_secrets(site)
-    _set_passwords(site, name)
-    site.keeper.remove(site.lease.token, f"{SECRETS}/{SERVICE_SECRETS}/{following}")
-
-
-def _set_passwords(site: Site, *names: str) -> None:
-    container = service_container(site.engine, site.stack.name, "database")
-    done = run_in(container, "sh", "-c", _PASSWORDS, "sh", *names)
-    if done.returncode != 0:
-        raise ReleaseError(
-            "the database does not take another password",
-            where=str(container.name),
-            details=tuple(done.stderr.strip().splitlines()[-5:]),
-            hint="the old one is right still; `kiln secrets rotate` again goes on",
-        )
+    site.driver.settle_password(site, name, changed[name])

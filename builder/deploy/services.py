@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from docker.models.containers import Container
 
-from builder.deploy.delivery import deliver_secrets
+from builder.deploy.delivery import SERVICE_SECRETS, deliver_service_secrets
 from builder.deploy.engine import (
     RELEASE_LABEL,
     ROLE_LABEL,
@@ -18,7 +18,7 @@ from builder.deploy.engine import (
     run_in,
     stack_containers,
 )
-from builder.deploy.keeper import SECRETS, STATE, HostFile, Keeper
+from builder.deploy.keeper import SECRETS, STATE, HostFile, HostKeeper
 from builder.deploy.proxy_reader import Exec
 from builder.deploy.site import Site
 from builder.deploy.state import SERVICES, parse_services
@@ -30,7 +30,6 @@ from builder.render.production import render_services
 from builder.render.proxy import CONFIG, first_maps, render_proxy_files
 
 PROXY_FOLDER = f"{STATE}/proxy"
-SERVICE_SECRETS = "services"
 # Beside those of releases, which are numbers.
 _PROXY_SECRETS = "proxy"
 _HASH_LABEL = "com.docker.compose.config-hash"
@@ -42,7 +41,7 @@ _CRASHES = 3
 
 def start_keeper(
     engine: Engine, stack: Stack, images: Mapping[str, str], database_version: str | None
-) -> Keeper:
+) -> HostKeeper:
     """Have the keeper's container run; the first thing on an empty host.
 
     Raises:
@@ -65,11 +64,11 @@ def start_keeper(
     return keeper
 
 
-def find_keeper(engine: Engine, stack: str) -> Keeper | None:
+def find_keeper(engine: Engine, stack: str) -> HostKeeper | None:
     """The keeper of a stack, if it runs."""
     found = stack_containers(engine, stack, role="keeper")
     running = [one for one in found if one.status == "running"]
-    return Keeper(stack, running[0]) if running else None
+    return HostKeeper(stack, running[0]) if running else None
 
 
 def service_container(engine: Engine, stack: str, service: str) -> Container:
@@ -120,13 +119,6 @@ def start_services(site: Site, restart: Collection[str] = ()) -> None:
     recorded |= {name: site.images[name] for name in names}
     file = HostFile(json.dumps(recorded, indent=2).encode())
     site.keeper.install(site.lease.token, STATE, {"services.json": file})
-
-
-def deliver_service_secrets(site: Site) -> None:
-    """Write what the services read to their folder."""
-    names = site.stack.service_secrets
-    values = site.wanted_secrets() if names else {}
-    deliver_secrets(site, SERVICE_SECRETS, {name: values[name] for name in names})
 
 
 def configure_proxy(site: Site) -> None:
@@ -180,7 +172,7 @@ def proxy_differs(site: Site) -> bool:
     return there != files or not site.proxy.runs(files[CONFIG].decode())
 
 
-def refuse_moved(engine: Engine, stack: Stack, keeper: Keeper) -> None:
+def refuse_moved(engine: Engine, stack: Stack, keeper: HostKeeper) -> None:
     """See that a system is still where it was set up.
 
     Raises:

@@ -17,6 +17,8 @@ CURRENT = f"{STATE}/current"
 AUDIT = f"{STATE}/audit.jsonl"
 ACCEPTED = f"{STATE}/accepted.jsonl"
 SERVICES = f"{STATE}/services.json"
+# What a release's containers are made from.
+MANIFEST = "compose.yaml"
 # Stands for the release that is to be, while a plan is made: its files are removed again.
 PROBE = "probe"
 # Enough for the journal and the proxy's files of a way back.

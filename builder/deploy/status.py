@@ -9,10 +9,10 @@ from datetime import datetime
 
 from docker.models.containers import Container
 
-from builder.deploy.engine import RELEASE_LABEL, ROLE_LABEL, Engine, stack_containers
+from builder.deploy.engine import RELEASE_LABEL, ROLE_LABEL
 from builder.deploy.keeper import LeaseHolder
-from builder.deploy.proxy_reader import ProxyReader, ProxyState
-from builder.deploy.services import find_keeper, run_in_proxy
+from builder.deploy.proxy_reader import ProxyState
+from builder.deploy.site import Driver
 from builder.deploy.state import NOTHING, HostState, Recorded, read_state
 from builder.errors import EngineError, KilnError
 from builder.plan.describe import describe_step
@@ -152,6 +152,7 @@ class Seen:
         lock: who has the lease.
         proxy: what the proxy says, or why it does not.
         containers: all of the system's.
+        hosts: what is wrong with the hosts themselves.
     """
 
     state: HostState
@@ -159,25 +160,26 @@ class Seen:
     lock: LeaseHolder | None
     proxy: ProxyState | str
     containers: Sequence[ContainerStatus]
+    hosts: tuple[str, ...] = ()
 
 
-def read_status(engine: Engine, stack: Stack, now: datetime) -> SystemStatus:
+def read_status(driver: Driver, stack: Stack, now: datetime) -> SystemStatus:
     """See how a system is.
 
     Raises:
         EngineError: its engine does not answer.
     """
-    return judge_status(stack, engine.name, see(engine, stack), now)
+    return judge_status(stack, driver.address, see(driver), now)
 
 
-def see(engine: Engine, stack: Stack) -> Seen:
+def see(driver: Driver) -> Seen:
     """Read all there is to read.
 
     Raises:
         EngineError: the engine does not answer.
     """
-    containers = [describe_container(one) for one in stack_containers(engine, stack.name)]
-    keeper = find_keeper(engine, stack.name)
+    containers = [describe_container(one) for one in driver.containers()]
+    keeper = driver.find_keeper()
     state, lock, unread = NOTHING, None, ""
     if keeper is not None:
         try:
@@ -188,10 +190,10 @@ def see(engine: Engine, stack: Stack) -> Seen:
         unread = "the keeper does not run"
     proxy: ProxyState | str
     try:
-        proxy = ProxyReader(run_in_proxy(engine, stack.name)).overview()
+        proxy = driver.proxy_reader().overview()
     except KilnError as error:
         proxy = error.message
-    return Seen(state, unread, lock, proxy, containers)
+    return Seen(state, unread, lock, proxy, containers, driver.problems(keeper))
 
 
 def describe_container(container: Container) -> ContainerStatus:
@@ -231,7 +233,9 @@ def find_problems(stack: Stack, seen: Seen) -> tuple[str, ...]:
     if not seen.containers:
         return ("nothing is deployed",)
     found = [f"what is recorded cannot be read: {seen.unread}"] if seen.unread else []
-    for role in ("keeper", "proxy", *stack.services):
+    found += seen.hosts
+    found += [_say_broken(one) for one in seen.containers if one.role == "keeper" and not one.works]
+    for role in ("proxy", *stack.services):
         there = [one for one in seen.containers if one.role == role]
         found += [] if there else [f"there is no {role}"]
         found += [_say_broken(one) for one in there if not one.works]

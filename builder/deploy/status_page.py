@@ -13,8 +13,8 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
-from builder.deploy.engine import Engine
 from builder.deploy.history import PastRelease, list_releases
+from builder.deploy.site import Driver
 from builder.deploy.status import SystemStatus, judge_status, see
 from builder.errors import HostError, KilnError
 from builder.plan.stack import Stack
@@ -87,12 +87,12 @@ def _say(status: HTTPStatus, text: str) -> Answer:
     return Answer(status, "text/plain; charset=utf-8", f"{text}\n".encode())
 
 
-def open_page(engine: Engine, stack: Stack) -> Page:
+def open_page(driver: Driver, stack: Stack) -> Page:
     """The page of a system."""
 
     def read() -> tuple[SystemStatus, Sequence[PastRelease]]:
-        seen = see(engine, stack)
-        status = judge_status(stack, engine.name, seen, datetime.now(UTC))
+        seen = see(driver)
+        status = judge_status(stack, driver.address, seen, datetime.now(UTC))
         return status, list_releases(seen.state)
 
     return Page(read)

@@ -9,6 +9,7 @@ from pydantic import (
     StrictBool,
     StrictInt,
     StrictStr,
+    model_validator,
 )
 
 from builder.project.frozen import FrozenModel
@@ -137,9 +138,82 @@ class Backup(FrozenModel):
     )
 
 
+class SharedVolume(FrozenModel):
+    """A volume of the engine's."""
+
+    driver: StrictStr = "local"
+    options: dict[StrictStr, StrictStr] = Field(
+        {}, description="Of the driver, e.g. for NFS with `local`: type, o and device."
+    )
+
+    @property
+    def is_of_one_host(self) -> bool:
+        """Whether each host has files of its own in it."""
+        return self.driver == "local" and "device" not in self.options
+
+
+class VolumeMedia(FrozenModel):
+    """Media in a volume that all containers mount."""
+
+    volume: SharedVolume
+
+
+class ObjectStorageMedia(FrozenModel):
+    """Media in an object storage, by Magento's own remote_storage: nothing is mounted."""
+
+    object_storage: Literal[True]
+
+
+class SwarmRole(FrozenModel):
+    """Where containers of a role run, and what each may use."""
+
+    constraints: tuple[StrictStr, ...] = Field(
+        (), description="Of Swarm, e.g. node.labels.tier==web."
+    )
+    cpus: Annotated[float, Field(gt=0)] | None = Field(None, description="The most, in cores.")
+    memory: Annotated[StrictStr, Field(pattern=r"^[0-9]+[kmg]$")] | None = Field(
+        None, description="The most, e.g. 4g."
+    )
+
+
+class SwarmRoles(FrozenModel):
+    """Each role's own."""
+
+    web: SwarmRole = SwarmRole()
+    cron: SwarmRole = SwarmRole()
+    consumer: SwarmRole = SwarmRole()
+    proxy: SwarmRole = SwarmRole()
+
+
+class Swarm(FrozenModel):
+    """The nodes of a Docker Swarm that exists."""
+
+    nodes: Annotated[tuple[StrictStr, ...], Field(min_length=1)] = Field(
+        description="Their engines: ssh://USER@HOST or docker contexts; managers among them."
+    )
+    discover: Annotated[StrictStr, Field(pattern=r"\{address\}")] | None = Field(
+        None, description="How nodes that are not listed are reached: ssh://USER@{address}."
+    )
+    down: Literal["go_back", "go_on"] = Field(
+        "go_back", description="What a release does when a host is down."
+    )
+    pulls: Annotated[StrictInt, Field(ge=1, le=64)] = Field(
+        4, description="So many hosts pull an image at once."
+    )
+    consumer_replicas: Annotated[StrictInt, Field(ge=1, le=60)] = Field(
+        1, description="Containers of each consumer."
+    )
+    roles: SwarmRoles = SwarmRoles()
+
+
 class Deploy(FrozenModel):
     """How and where the system is run."""
 
+    driver: Literal["one_host", "swarm"] = "one_host"
+    swarm: Swarm | None = None
+    media: VolumeMedia | ObjectStorageMedia | None = Field(
+        None, description="Where the shop's media are; by default in a volume of the host."
+    )
     host: StrictStr | None = Field(
         None,
         description=(
@@ -184,3 +258,9 @@ class Deploy(FrozenModel):
     secrets: HostPath = Field(
         "/run/kiln", description="The folder on the host for secrets' files; must be on tmpfs."
     )
+
+    @model_validator(mode="after")
+    def _name_nodes(self) -> "Deploy":
+        if (self.driver == "swarm") != (self.swarm is not None):
+            raise ValueError("`driver: swarm` and `swarm:` with its nodes go together")
+        return self
