@@ -1,10 +1,11 @@
 """A build from the plan to the record: the order of steps, and the effects that they have."""
 
+import contextlib
 import itertools
 import json
 import shutil
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +17,8 @@ from builder.build.compare import differing_files
 from builder.build.disk import explain_refusal
 from builder.build.inputs import drop_other_inputs, write_input
 from builder.build.layout import name_provenance, prune_layout, read_layout
-from builder.build.progress import StageTime, Step
+from builder.build.progress import StageTime, Step, Trace
+from builder.build.ran import remember_ran
 from builder.build.record import (
     PROVENANCE_TYPE,
     RECORD_TYPE,
@@ -29,6 +31,7 @@ from builder.build.record import (
 from builder.build.sbom import ComposerPackage, build_sbom, parse_dpkg
 from builder.errors import BuildError, DiskFullError, NotReproducibleError
 from builder.plan.build import BuildPlan, Inputs
+from builder.plan.explain import BuildNames, name_build
 from builder.process import Runner
 from builder.registry.client import PushResult, Registry
 from builder.registry.oci import BuiltImage
@@ -154,7 +157,8 @@ def run_build(
             cache_to=shared if shop.leave_cache else None,
         )
         watcher.phase("building")
-        trace = run_buildkit(buildx_argv(plan, request), shop.env, watcher.step)
+        names = name_build(plan, rendered.support, rendered.dockerfile, inputs.content_version)
+        trace = _run_stages(shop, names, buildx_argv(plan, request), watcher)
         image = read_layout(layout)
         prune_layout(layout, {image.digest})
         if last.get("system") != _system_layers(image):
@@ -186,6 +190,24 @@ def run_build(
     finally:
         for folder in (work, layout / "ingest"):
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _run_stages(shop: Workshop, names: BuildNames, argv: Sequence[str], watcher: Watcher) -> Trace:
+    seen = Trace()
+
+    def on_step(step: Step) -> None:
+        seen.steps[step.digest] = step
+        watcher.step(step)
+
+    try:
+        trace = run_buildkit(argv, shop.env, on_step)
+    except (BuildError, KeyboardInterrupt):
+        # What is done stays in BuildKit's cache.
+        with contextlib.suppress(OSError):
+            remember_ran(shop.cache, names, seen.finished())
+        raise
+    remember_ran(shop.cache, names)
+    return trace
 
 
 def recall_build(cache: Path, plan: BuildPlan, inputs: Inputs) -> Built | None:

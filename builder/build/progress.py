@@ -72,6 +72,19 @@ class Trace:
         real = [step for step in failed if "context canceled" not in step.error]
         return next(iter(real or failed), None)
 
+    def finished(self) -> set[str]:
+        """The stages all of whose steps are done."""
+        steps: dict[str, list[Step]] = {}
+        for step in self.steps.values():
+            steps.setdefault(step.stage, []).append(step)
+        # A stage's later steps are not heard of before they begin.
+        return {
+            name
+            for name, of in steps.items()
+            if all(step.completed is not None and not step.error for step in of)
+            and max(step.number for step in of) == max(step.total for step in of) > 0
+        }
+
     def stages(self) -> dict[str, "StageTime"]:
         """What each stage took, in the order of appearance; BuildKit's own steps left out."""
         stages: dict[str, list[Step]] = {}

@@ -1,6 +1,6 @@
 """`kiln build` and `kiln render`."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from builder.build.image import (
     run_build,
 )
 from builder.build.lock import hold_build_lock
+from builder.build.ran import read_ran
 from builder.build.secrets import resolve_secrets
 from builder.build.sign import SigningKey, sign_image
 from builder.cli.output import BuildView, human_bytes, output_option, print_json, print_table
@@ -33,12 +34,22 @@ from builder.magento.shop import (
     refuse_problems,
 )
 from builder.plan.build import BuildPlan, Inputs, name_inputs, plan_build
+from builder.plan.explain import (
+    Forecast,
+    describe_cause,
+    explain_build,
+    name_build,
+    root_causes,
+    stage_keys,
+)
 from builder.process import run
 from builder.project.loading import Project, load_project
 from builder.project.tree import HashIndex, Tree, scan_tree
 from builder.registry.client import PushResult
 from builder.registry.reference import ImageReference
 from builder.render.dockerfile import RenderedBuild, render_build
+
+_SHOWN_CAUSES = 3
 
 
 @dataclass(frozen=True)
@@ -114,6 +125,12 @@ def resolve_base(project: Project, suite: str | None, settings: Settings) -> str
     help="Build twice without cache and compare; names the files that differ.",
 )
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
+@click.option(
+    "--explain",
+    is_flag=True,
+    help="Print which stages would run and for which input, and stop; cached are those that ran "
+    "on this host before, as far as BuildKit's cache still holds them.",
+)
 @output_option
 @click.pass_obj
 def build(
@@ -123,6 +140,7 @@ def build(
     no_cache: bool,
     twice: bool,
     dry_run: bool,
+    explain: bool,
     output: str,
 ) -> None:
     """Build the shop's image, with no database and no Magento on this host."""
@@ -136,6 +154,9 @@ def build(
             click.echo(f"warning: {warning.where}: {warning.message}", err=True)
         if dry_run:
             _print_plan(prepared, output)
+            return
+        if explain:
+            _print_forecast(_forecast(prepared, cache, no_cache=no_cache or twice), output)
             return
         check_builder(read_engine(run), read_builder(run, project.file.build.builder))
         registry = settings.registry(project)
@@ -225,6 +246,31 @@ def _print_plan(prepared: Prepared, output: str) -> None:
         [(g.name, str(len(g.entries)), human_bytes(g.size), g.digest[:12]) for g in plan.groups],
     )
     click.echo(f"\nstages: {', '.join(plan.stage_names)}")
+
+
+def _forecast(prepared: Prepared, cache: Path, *, no_cache: bool) -> tuple[Forecast, ...]:
+    plan, rendered, inputs = prepared.plan, prepared.rendered, prepared.inputs
+    names = name_build(plan, rendered.support, rendered.dockerfile, inputs.content_version)
+    ran = read_ran(cache)
+    keys = set(ran.keys)
+    if recall_build(cache, plan, inputs):
+        keys |= {*stage_keys(names).values()}
+    return explain_build(names, ran.last, keys, no_cache=no_cache)
+
+
+def _print_forecast(forecasts: tuple[Forecast, ...], output: str) -> None:
+    if output == "json":
+        print_json({"stages": [asdict(one) for one in forecasts]})
+        return
+    roots = root_causes(forecasts)
+    rows = []
+    for one in forecasts:
+        causes = [describe_cause(cause) for cause in roots[one.stage]]
+        shown, more = causes[:_SHOWN_CAUSES], len(causes) - _SHOWN_CAUSES
+        rows.append(
+            (one.stage, one.state, "; ".join([*shown, f"and {more} more"] if more > 0 else shown))
+        )
+    print_table(("stage", "", "why"), rows)
 
 
 def _push_facts(pushed: PushResult | None) -> dict[str, int] | None:

@@ -16,7 +16,7 @@ from tests.conftest import ROOT, Kiln, change_project
 from tests.integration.shop_modules import add_module
 from tests.integration.traces import clients_of, registry_tags, snapshot
 
-WHOLE = {"lock", "hashes.json", "inputs", "image"}
+WHOLE = {"lock", "hashes.json", "inputs", "image", "ran.json.zst"}
 
 
 def left_in(cache: Path) -> set[str]:
