@@ -2,13 +2,11 @@
 
 import hashlib
 import io
-import tarfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, cast
+from typing import cast
 
-import zstandard
-
+from builder.build.layer_files import open_layer
 from builder.registry.oci import BuiltImage, Layer, blob_path
 
 
@@ -34,10 +32,8 @@ def differing_files(
 
 def _differing_in_layer(folder: Path, one: Layer, other_folder: Path, other: Layer) -> list[str]:
     step = one.created_by[:120]
-    left = dict(_members(blob_path(folder, one.descriptor.digest), one.descriptor.media_type))
-    right = dict(
-        _members(blob_path(other_folder, other.descriptor.digest), other.descriptor.media_type)
-    )
+    left = dict(_members(blob_path(folder, one.descriptor.digest)))
+    right = dict(_members(blob_path(other_folder, other.descriptor.digest)))
     lines = [
         f"{path}: {_difference(left.get(path), right.get(path))} ({step})"
         for path in sorted({*left, *right})
@@ -58,19 +54,14 @@ def _difference(one: Member | None, other: Member | None) -> str:
     )
 
 
-def _members(blob: Path, media_type: str) -> Iterator[tuple[str, Member]]:
-    with blob.open("rb") as raw:
-        stream: IO[bytes] = raw
-        if media_type.endswith("+zstd"):
-            reader = zstandard.ZstdDecompressor().stream_reader(raw)
-            stream = cast("IO[bytes]", io.BufferedReader(cast("io.RawIOBase", reader)))
-            mode = "r|"
-        else:
-            mode = "r|*"
-        with tarfile.open(fileobj=stream, mode=mode) as tar:  # type: ignore[call-overload]
-            for member in tar:
-                content = tar.extractfile(member) if member.isreg() else None
-                digest = hashlib.file_digest(content, "sha256").hexdigest() if content else ""
-                owner = f"{member.mode:o} {member.uid}:{member.gid}"
-                kind = f"{member.type!r} {member.linkname}"
-                yield member.name, (digest, owner, int(member.mtime), kind)
+def _members(blob: Path) -> Iterator[tuple[str, Member]]:
+    with blob.open("rb") as raw, open_layer(raw) as tar:
+        for member in tar:
+            content = tar.extractfile(member) if member.isreg() else None
+            digest = ""
+            if content:
+                file = cast("io.BufferedReader", content)
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            owner = f"{member.mode:o} {member.uid}:{member.gid}"
+            kind = f"{member.type!r} {member.linkname}"
+            yield member.name, (digest, owner, int(member.mtime), kind)

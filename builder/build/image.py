@@ -41,6 +41,8 @@ from builder.render.dockerfile import RenderedBuild
 
 # Beside an image's layout: what it was made from.
 _MEMORY = "kiln.json"
+# In the tree's folder: the digest that was last pushed, by repository.
+_PUSHED = "pushed.json"
 
 
 class Watcher(Protocol):
@@ -235,6 +237,12 @@ def recall_build(cache: Path, plan: BuildPlan, inputs: Inputs) -> Built | None:
         return None
 
 
+def remember_push(cache: Path, plan: BuildPlan, digest: str) -> None:
+    """Keep what was pushed last from a tree, for `find_previous`."""
+    pushed = {**_read_json(cache / _PUSHED), plan.repository: digest}
+    (cache / _PUSHED).write_text(json.dumps(pushed), encoding="utf-8")
+
+
 def last_built(cache: Path) -> str | None:
     """The digest of the image that was last built from a tree; None where there is none.
 
@@ -254,8 +262,12 @@ def _system_layers(image: BuiltImage) -> list[str]:
 
 
 def _read_memory(layout: Path) -> dict[str, Any]:
+    return _read_json(layout / _MEMORY)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads((layout / _MEMORY).read_text(encoding="utf-8"))
+        found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
@@ -319,8 +331,19 @@ def make_record(
     git: GitState | None,
     tags: Iterable[str],
     composer_packages: Iterable[ComposerPackage],
+    settings: Mapping[str, Any],
+    previous: str | None = None,
 ) -> ImageRecord:
-    """What is known of a finished build. Pure."""
+    """What is known of a finished build. Pure.
+
+    Args:
+        plan, inputs, built: the build.
+        git: the tree's commit.
+        tags: that the image gets.
+        composer_packages: of composer.lock.
+        settings: kiln.yaml.
+        previous: the digest of the image that this one follows.
+    """
     themes: dict[str, tuple[str, ...]] = {}
     for stage in plan.static:
         for theme in stage.themes:
@@ -354,14 +377,46 @@ def make_record(
         composer_packages=len(list(composer_packages)),
         debian_packages=len(parse_dpkg(built.packages)),
         stages=tuple(
-            StageRecord(name=name, seconds=times[name].seconds, cached=times[name].cached)
+            StageRecord(
+                name=name,
+                seconds=times[name].seconds,
+                cached=times[name].cached,
+                began=times[name].began,
+                ended=times[name].ended,
+            )
             for name in plan.stage_names
             if name in times
         ),
         layers=layers,
         size=sum(layer.size for layer in layers),
         seconds=round(built.seconds, 2),
+        previous=previous,
+        settings=settings,
     )
+
+
+def find_previous(
+    registry: Registry, plan: BuildPlan, digest: str, tags: Iterable[str], cache: Path
+) -> str | None:
+    """The image that a push follows: the one under the first of its tags that is there, or else
+    the one that was last pushed from this tree.
+
+    Args:
+        registry: the client.
+        plan: names the repository.
+        digest: of the image that is pushed.
+        tags: that the user gives it.
+        cache: the tree's folder in Kiln's cache.
+
+    Raises:
+        RegistryError: the registry fails.
+    """
+    reference = ImageReference.parse(plan.repository)
+    found = (registry.find(reference.with_tag(tag)) for tag in tags)
+    standing = next((one for one in found if one), None)
+    if standing is None:
+        standing = _read_json(cache / _PUSHED).get(plan.repository)
+    return None if standing == digest else standing
 
 
 def push_build(

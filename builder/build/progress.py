@@ -91,14 +91,20 @@ class Trace:
         for step in self.steps.values():
             if step.stage not in ("internal", "context", "export"):
                 stages.setdefault(step.stage, []).append(step)
-        return {
-            name: StageTime(
+        first = min((step.started for step in self.steps.values() if step.started), default=0.0)
+        times = {}
+        for name, steps in stages.items():
+            ran = [step for step in steps if not step.ran_nothing]
+            times[name] = StageTime(
                 seconds=round(sum(step.seconds for step in steps), 2),
-                cached=all(step.ran_nothing for step in steps),
+                cached=not ran,
                 steps=len(steps),
+                began=round(min(step.started or first for step in ran) - first, 2) if ran else None,
+                ended=round(max(step.completed or first for step in ran) - first, 2)
+                if ran
+                else None,
             )
-            for name, steps in stages.items()
-        }
+        return times
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +115,14 @@ class StageTime:
         seconds: run time of its steps, added up.
         cached: nothing of it ran.
         steps: how many it has.
+        began, ended: seconds since BuildKit's first step; None where nothing of it ran.
     """
 
     seconds: float
     cached: bool
     steps: int
+    began: float | None = None
+    ended: float | None = None
 
 
 class ProgressReader:

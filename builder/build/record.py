@@ -1,9 +1,10 @@
 """The image record: what an image was made from, stored beside it and printed by `kiln inspect`."""
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 RECORD_TYPE = "application/vnd.kiln.image-record.v1+json"
 SBOM_TYPE = "application/vnd.cyclonedx+json"
@@ -27,11 +28,17 @@ class GitState(_Record):
 
 
 class StageRecord(_Record):
-    """What one stage took: seconds of its steps added up, and whether all came from the cache."""
+    """What one stage took: seconds of its steps added up, and whether all came from the cache.
+
+    Attributes:
+        began, ended: seconds since BuildKit's first step; None where it came from the cache.
+    """
 
     name: str
     seconds: float
     cached: bool
+    began: float | None = None
+    ended: float | None = None
 
 
 class LayerRecord(_Record):
@@ -53,6 +60,9 @@ class ImageRecord(_Record):
         input_groups: SHA-256 of each group of files.
         seconds: the whole build, with everything that Kiln does itself.
         size: compressed bytes of all layers.
+        previous: the digest of the image that stood in the repository before this one was pushed:
+            under its first tag, or else the last one from the same tree.
+        settings: kiln.yaml with its defaults.
     """
 
     schema_version: Literal[1] = 1
@@ -77,3 +87,5 @@ class ImageRecord(_Record):
     layers: tuple[LayerRecord, ...]
     size: int
     seconds: float
+    previous: str | None = None
+    settings: Mapping[str, Any] = Field(default_factory=dict)

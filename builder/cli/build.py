@@ -9,17 +9,19 @@ import click
 from builder.build.image import (
     Workshop,
     check_reproducible,
+    find_previous,
     make_record,
     push_build,
     read_git,
     recall_build,
+    remember_push,
     run_build,
 )
 from builder.build.lock import hold_build_lock
 from builder.build.ran import read_ran
 from builder.build.secrets import resolve_secrets
 from builder.build.sign import SigningKey, sign_image
-from builder.cli.output import BuildView, human_bytes, output_option, print_json, print_table
+from builder.cli.output import BuildView, output_option, print_json, print_table
 from builder.cli.settings import Settings, read_settings
 from builder.errors import HostError, KilnError
 from builder.host.base_image import base_reference
@@ -48,6 +50,7 @@ from builder.project.tree import HashIndex, Tree, scan_tree
 from builder.registry.client import PushResult
 from builder.registry.reference import ImageReference
 from builder.render.dockerfile import RenderedBuild, render_build
+from builder.render.units import human_bytes
 
 _SHOWN_CAUSES = 3
 
@@ -175,6 +178,10 @@ def build(
             else:
                 known = None if no_cache else recall_build(cache, prepared.plan, prepared.inputs)
                 built = known or run_build(*parts, view, no_cache=no_cache)
+            previous = None
+            if push:
+                digest = built.image.digest
+                previous = find_previous(registry, prepared.plan, digest, tags, cache)
             record = make_record(
                 prepared.plan,
                 prepared.inputs,
@@ -182,6 +189,8 @@ def build(
                 read_git(run, project.root),
                 dict.fromkeys([prepared.inputs.content_version, *tags]),
                 prepared.shop.packages,
+                project.file.model_dump(mode="json"),
+                previous,
             )
             pushed = None
             if push:
@@ -194,6 +203,7 @@ def build(
                     prepared.shop.suite or "unknown",
                     view,
                 )
+                remember_push(cache, prepared.plan, built.image.digest)
                 _sign(project, settings, record.image, view)
     if output == "json":
         print_json({**record.model_dump(mode="json"), "pushed": _push_facts(pushed)})

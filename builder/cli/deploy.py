@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from builder.build.image import last_built
+from builder.cli.image import resolve_image
 from builder.cli.output import ReleaseView, output_option, print_json, print_table
 from builder.cli.system import System, environment_argument, open_site, open_system, whoami
 from builder.deploy.prepare import Prepared, prepare_deploy, prepare_rollback, runs_unchanged
@@ -22,7 +22,6 @@ from builder.deploy.steps import pull_image
 from builder.errors import RefusedError, UnfinishedError
 from builder.plan.describe import describe_step
 from builder.plan.release import DeployPlan, PullImage, Release, is_needless
-from builder.registry.reference import ImageReference
 
 window_option = click.option(
     "--accept-window",
@@ -35,30 +34,6 @@ restart_option = click.option(
     is_flag=True,
     help="Change the proxy and services that are to be others, too: the shop is interrupted.",
 )
-
-
-def resolve_image(system: System, image: str | None) -> str:
-    """The image to deploy, by digest: a reference, a digest, a tag of the shop's own repository.
-
-    Without one, the newest that was built and pushed from this tree.
-
-    Raises:
-        RegistryError: there is no such image.
-    """
-    repository = ImageReference.parse(system.project.repository)
-    registry = system.settings.registry(system.project)
-    if image is None:
-        image = last_built(system.settings.tree_cache(system.project))
-        if image is None:
-            raise click.UsageError("name the image, or `kiln build --push` one from this tree")
-    if image.startswith("sha256:"):
-        reference = repository.with_digest(image)
-    elif "/" in image or "@" in image:
-        reference = ImageReference.parse(image)
-    else:
-        reference = repository.with_tag(image)
-    digest = registry.resolve(reference)
-    return f"{reference.name}@{digest}"
 
 
 @click.command()
@@ -74,7 +49,7 @@ def plan(
     system = open_system(path, environment)
     bring_to(
         system,
-        resolve_image(system, image),
+        resolve_image(system.project, system.settings, image),
         dry_run=True,
         restart_services=restart_services,
         output=output,
@@ -102,7 +77,7 @@ def deploy(
     system = open_system(path, environment)
     bring_to(
         system,
-        resolve_image(system, image),
+        resolve_image(system.project, system.settings, image),
         accept_window=accept_window,
         force=force,
         restart_services=restart_services,

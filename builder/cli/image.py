@@ -5,16 +5,41 @@ from pathlib import Path
 
 import click
 
+from builder.build.image import last_built
 from builder.build.record import PROVENANCE_TYPE, RECORD_TYPE, SBOM_TYPE, ImageRecord
 from builder.build.sign import verify_image
-from builder.cli.output import as_rows, human_bytes, output_option, print_json, print_table
-from builder.cli.settings import read_settings
+from builder.cli.output import as_rows, output_option, print_json, print_table
+from builder.cli.settings import Settings, read_settings
 from builder.errors import ProjectFileError, RegistryError
 from builder.process import run
-from builder.project.loading import FILE_NAME, load_project
+from builder.project.loading import FILE_NAME, Project, load_project
 from builder.registry.client import Registry
 from builder.registry.reference import ImageReference
 from builder.registry.referrers import fetch_documents, list_referrers
+from builder.render.units import human_bytes
+
+
+def resolve_image(project: Project, settings: Settings, image: str | None) -> str:
+    """An image by digest, named by a reference, a digest, or a tag of the shop's own repository.
+
+    Without a name, the newest that was built and pushed from this tree.
+
+    Raises:
+        RegistryError: there is no such image.
+    """
+    repository = ImageReference.parse(project.repository)
+    if image is None:
+        image = last_built(settings.tree_cache(project))
+        if image is None:
+            raise click.UsageError("name the image, or `kiln build --push` one from this tree")
+    if image.startswith("sha256:"):
+        reference = repository.with_digest(image)
+    elif "/" in image or "@" in image:
+        reference = ImageReference.parse(image)
+    else:
+        reference = repository.with_tag(image)
+    digest = settings.registry(project).resolve(reference)
+    return f"{reference.name}@{digest}"
 
 
 def _pinned(registry: Registry, name: str) -> ImageReference:

@@ -19,6 +19,7 @@ from builder.cli import (
     operate,
     project,
     promote,
+    report,
     secrets,
 )
 from builder.cli.output import print_error
@@ -63,6 +64,7 @@ for command in (
     image.inspect,
     image.sbom,
     image.verify,
+    report.report,
     secrets.secrets,
     config.config,
     deploy.plan,

@@ -16,6 +16,7 @@ from rich.text import Text
 from builder.build.progress import Step
 from builder.errors import KilnError
 from builder.magento.shop import Report
+from builder.render.units import human_bytes
 
 output_option = click.option(
     "--output",
@@ -67,16 +68,6 @@ def report_as_json(report: Report) -> dict[str, list[dict[str, str]]]:
         "problems": [asdict(one) for one in report.problems],
         "warnings": [asdict(one) for one in report.warnings],
     }
-
-
-def human_bytes(count: int) -> str:
-    """`12.3 MB`, in powers of ten as registries count."""
-    value = float(count)
-    for unit in ("B", "kB", "MB"):
-        if value < 1000:
-            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
-        value /= 1000
-    return f"{value:.2f} GB"
 
 
 class BuildView:

@@ -1,12 +1,13 @@
 """What Kiln does with registries: push an image, set tags, read manifests and small blobs."""
 
+import hashlib
 import json
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import requests
 
@@ -196,6 +197,25 @@ class Registry:
         _check_digest(place, digest, digest_of(body))
         return body
 
+    def save_blob(self, ref: ImageReference, digest: str, to: IO[bytes]) -> None:
+        """Write a blob of any size to a file, checked against its digest.
+
+        Args:
+            ref: any reference into the repository.
+            digest: `sha256:…`.
+            to: an open file.
+        """
+        place = ref.with_digest(digest)
+        response = self._at(ref).request("GET", f"blobs/{digest}", expect=(200, 404))
+        hasher = hashlib.sha256()
+        with response:
+            if response.status_code == 404:
+                raise _missing(place)
+            for block in _read_blocks(response, place):
+                hasher.update(block)
+                to.write(block)
+        _check_digest(place, digest, f"sha256:{hasher.hexdigest()}")
+
     def resolve(self, ref: ImageReference) -> str:
         """The digest a reference stands for now.
 
@@ -317,18 +337,22 @@ def _check_digest(ref: ImageReference, wanted: str | None, got: str) -> None:
 
 def _read_bounded(response: requests.Response, limit: int, ref: ImageReference) -> bytes:
     body = bytearray()
+    for block in _read_blocks(response, ref):
+        body += block
+        if len(body) > limit:
+            raise RegistryError(
+                f"the registry sends more than {limit} bytes for what should be small",
+                where=str(ref),
+            )
+    return bytes(body)
+
+
+def _read_blocks(response: requests.Response, ref: ImageReference) -> Iterator[bytes]:
     try:
-        for block in response.iter_content(BLOCK):
-            body += block
-            if len(body) > limit:
-                raise RegistryError(
-                    f"the registry sends more than {limit} bytes for what should be small",
-                    where=str(ref),
-                )
+        yield from response.iter_content(BLOCK)
     except requests.RequestException as error:
         raise RegistryError(
             f"the connection to {ref.registry} broke while reading",
             where=str(ref),
             hint="run the command again",
         ) from error
-    return bytes(body)
