@@ -13,7 +13,9 @@ from builder.errors import BusyError
 
 
 @contextlib.contextmanager
-def hold_build_lock(path: Path, busy: str = "this tree is being built already") -> Iterator[None]:
+def hold_build_lock(
+    path: Path, busy: str = "this tree is being built already", tree: Path | None = None
+) -> Iterator[None]:
     """Hold the lock file while the block runs.
 
     The kernel lets go of it when the process ends, however it ends: there is no stale lock.
@@ -21,6 +23,7 @@ def hold_build_lock(path: Path, busy: str = "this tree is being built already") 
     Args:
         path: the lock file.
         busy: what it means that another process holds it.
+        tree: what is built; stays in the file, for whoever clears up.
 
     Raises:
         BusyError: another process holds it; the message says which and since when.
@@ -40,13 +43,33 @@ def hold_build_lock(path: Path, busy: str = "this tree is being built already") 
                 where=str(path),
                 hint="wait for it to end, or stop it",
             ) from None
+        if not _is_at(path, file.fileno()):
+            # Whoever held it has cleared the folder away.
+            raise BusyError(busy, where=str(path), hint="run the command again")
         since = datetime.now(UTC).isoformat(timespec="seconds")
+        holder = {"pid": os.getpid(), "since": since, "tree": str(tree) if tree else None}
         try:
             file.truncate(0)
-            os.write(file.fileno(), json.dumps({"pid": os.getpid(), "since": since}).encode())
+            os.write(file.fileno(), json.dumps(holder).encode())
         except OSError as error:
             raise explain_refusal(error, path.parent) from None
         yield
+
+
+def locked_tree(path: Path) -> Path | None:
+    """The tree that a lock file is of; None where it does not say."""
+    try:
+        tree = json.loads(path.read_text(encoding="utf-8"))["tree"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return Path(tree) if tree else None
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
 
 
 def _holder(path: Path) -> str:

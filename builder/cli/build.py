@@ -150,7 +150,7 @@ def build(
     settings = read_settings()
     project = load_project(path)
     cache = settings.tree_cache(project)
-    with hold_build_lock(cache / "lock"):
+    with hold_build_lock(cache / "lock", tree=project.root):
         secrets = resolve_secrets(project, settings.env)
         prepared = prepare(project, settings)
         for warning in prepared.report.warnings:

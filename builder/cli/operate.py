@@ -7,6 +7,7 @@ import click
 
 from builder.cli.deploy import require_finished
 from builder.cli.output import ReleaseView, output_option, print_json
+from builder.cli.prune_builds import prune_builds
 from builder.cli.system import (
     environment_argument,
     hold_system,
@@ -60,15 +61,28 @@ def unlock(path: Path, environment: str, yes: bool, output: str) -> None:
 
 
 @click.command()
-@environment_argument
+@click.argument("environment", required=False)
+@click.option("--builds", is_flag=True, help="What builds have left on this host instead.")
 @click.option("--dry-run", is_flag=True, help="Say what would be removed.")
 @output_option
 @click.pass_obj
-def prune(path: Path, environment: str, dry_run: bool, output: str) -> None:
+def prune(path: Path, environment: str | None, builds: bool, dry_run: bool, output: str) -> None:
     """Remove what no release of ENVIRONMENT needs that serves or can be rolled back to.
 
     Containers, secrets, images and records; leftovers of a killed kiln among them.
+
+    With --builds, of this host's builds: BuildKit's cache beyond build.cache_size, what was used
+    longest ago first, and Kiln's files of trees that are gone. Builds may run meanwhile.
     """
+    if builds == bool(environment):
+        raise click.UsageError("name an ENVIRONMENT, or give --builds")
+    if environment:
+        _prune_releases(path, environment, dry_run, output)
+    else:
+        prune_builds(path, dry_run, output)
+
+
+def _prune_releases(path: Path, environment: str, dry_run: bool, output: str) -> None:
     system = open_system(path, environment)
     driver, deploy = system.driver, system.stack.deploy
     keeper = require_keeper(system)

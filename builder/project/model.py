@@ -43,6 +43,7 @@ ThemePath = Annotated[StrictStr, AfterValidator(_theme_path)]
 PackageName = Annotated[StrictStr, Field(pattern=r"^[a-z0-9][a-z0-9+.-]+$")]
 ExtensionName = Annotated[StrictStr, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 PhpVersion = Annotated[StrictStr, Field(pattern=r"^(auto|[0-9]+\.[0-9]+)$")]
+ByteSize = Annotated[StrictStr, Field(pattern=r"^[1-9][0-9]*(MB|GB|TB)$")]
 SecretId = Annotated[StrictStr, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
@@ -174,6 +175,13 @@ class Build(FrozenModel):
             "cache is empty, too."
         ),
     )
+    cache_size: ByteSize = Field(
+        "20GB",
+        description=(
+            "What `kiln prune --builds` leaves of BuildKit's cache on this host, all projects' "
+            "together."
+        ),
+    )
     ca_bundle: StrictStr | None = Field(
         None,
         description=(
@@ -201,6 +209,12 @@ class Build(FrozenModel):
     compression: Literal["zstd", "gzip"] = Field(
         "zstd", description="Of the layers. gzip for engines older than Docker 23."
     )
+
+    @property
+    def cache_bytes(self) -> int:
+        """`cache_size` as a number; powers of ten, as registries count."""
+        units = {"MB": 10**6, "GB": 10**9, "TB": 10**12}
+        return int(self.cache_size[:-2]) * units[self.cache_size[-2:]]
 
 
 class Sign(FrozenModel):

@@ -14,7 +14,7 @@ import pytest
 
 from tests.conftest import ROOT, Kiln, change_project
 from tests.integration.shop_modules import add_module
-from tests.integration.traces import clients_of, registry_tags, snapshot
+from tests.integration.traces import clients_of, process_of, registry_tags, snapshot
 
 WHOLE = {"lock", "hashes.json", "inputs", "image", "ran.json.zst"}
 
@@ -23,16 +23,6 @@ def left_in(cache: Path) -> set[str]:
     """What is in the cache folder of the one tree that was built."""
     (folder,) = cache.iterdir()
     return {path.name for path in folder.iterdir()}
-
-
-def process_of(*argv: str) -> int | None:
-    """The id of a program on this host, in whatever container it runs."""
-    wanted = b"".join(word.encode() + b"\0" for word in argv)
-    for process in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if (process / "cmdline").read_bytes() == wanted:
-                return int(process.name)
-    return None
 
 
 @contextlib.contextmanager
