@@ -56,6 +56,16 @@ def hold_build_lock(
         yield
 
 
+def is_locked(path: Path) -> bool:
+    """Whether a process holds a lock file that is there."""
+    with path.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
 def locked_tree(path: Path) -> Path | None:
     """The tree that a lock file is of; None where it does not say."""
     try:

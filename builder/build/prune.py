@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from builder.build.disk import explain_refusal
-from builder.build.lock import hold_build_lock, locked_tree
+from builder.build.lock import hold_build_lock, is_locked, locked_tree
 from builder.errors import BusyError, HostError
 from builder.process import Runner
 
@@ -45,7 +45,7 @@ class OldState:
 
 
 def find_old_state(cache: Path) -> tuple[OldState, ...]:
-    """What nothing needs in Kiln's cache.
+    """What nothing needs in Kiln's cache; nothing of a tree that is being built.
 
     Args:
         cache: Kiln's cache, with a folder for each tree.
@@ -58,13 +58,13 @@ def find_old_state(cache: Path) -> tuple[OldState, ...]:
             paths = [path for path in sorted(folder.iterdir()) if path.name not in _KEPT]
         else:
             paths = [folder / name for name in _WORKING if (folder / name).exists()]
-        if paths or gone:
+        if (paths or gone) and not is_locked(lock):
             found.append(OldState(folder, tuple(paths), sum(map(_size, paths)), gone))
     return tuple(found)
 
 
 def remove_old_state(old: OldState) -> bool:
-    """Remove it, unless its tree is being built.
+    """Remove it, unless its tree is being built meanwhile.
 
     Returns:
         Whether it is gone.

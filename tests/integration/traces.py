@@ -1,5 +1,6 @@
 """What a build leaves behind and what it ran, for tests that say it left nothing."""
 
+import contextlib
 import hashlib
 import os
 import shutil

@@ -67,6 +67,7 @@ def test_nothing_of_a_tree_that_is_being_built_goes(
         folder = build(tmp_path / "cache", tree, "work/Dockerfile")
         (old,) = [one for one in find_old_state(tmp_path / "cache") if one.folder == folder]
         with hold_build_lock(folder / "lock", tree=tree):
+            assert old not in find_old_state(tmp_path / "cache")
             assert not remove_old_state(old)
         assert (folder / "work/Dockerfile").exists()
 
