@@ -240,7 +240,9 @@ def recall_build(cache: Path, plan: BuildPlan, inputs: Inputs) -> Built | None:
 def remember_push(cache: Path, plan: BuildPlan, digest: str) -> None:
     """Keep what was pushed last from a tree, for `find_previous`."""
     pushed = {**_read_json(cache / _PUSHED), plan.repository: digest}
-    (cache / _PUSHED).write_text(json.dumps(pushed), encoding="utf-8")
+    # The image is in the registry: that the next one does not know of it is no failure.
+    with contextlib.suppress(OSError):
+        (cache / _PUSHED).write_text(json.dumps(pushed), encoding="utf-8")
 
 
 def last_built(cache: Path) -> str | None:

@@ -11,6 +11,7 @@ from typing import IO, cast
 import zstandard
 
 from builder.build.disk import explain_refusal
+from builder.errors import RegistryError
 from builder.registry.client import Registry
 from builder.registry.oci import blob_path
 from builder.registry.reference import ImageReference
@@ -69,6 +70,12 @@ def layer_reader(
                         registry.save_blob(image, digest, raw)
                         raw.seek(0)
                     known[digest] = _list_files(raw, wanted)
+            except (tarfile.TarError, zstandard.ZstdError) as error:
+                raise RegistryError(
+                    f"the layer cannot be read: {error}",
+                    where=digest,
+                    hint="build the image again",
+                ) from error
             except OSError as error:
                 raise explain_refusal(error, Path(tempfile.gettempdir())) from error
         return known[digest]

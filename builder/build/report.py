@@ -1,7 +1,8 @@
 """What is worth knowing of a build, and what it changed, as one page for a browser. Pure."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import posixpath
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import squarify
@@ -19,7 +20,7 @@ WANTED = frozenset({IMAGE_CONFIG, IMAGE_LOCK})
 
 SHOWN_FILES = 30
 # Of the treemap, in the SVG's own units.
-_WIDTH, _HEIGHT = 1000.0, 420.0
+_WIDTH, _HEIGHT = 1000.0, 360.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +65,14 @@ class Report:
 
     Attributes:
         record: the image's.
+        places: by a layer's digest the folder that holds all of its files.
         files: the biggest ones, the biggest first.
         comparison: None where the image follows no other.
         remark: why there is none; empty where there is one.
     """
 
     record: ImageRecord
+    places: Mapping[str, str]
     files: tuple[BigFile, ...]
     comparison: Comparison | None
     remark: str
@@ -101,6 +104,11 @@ def find_big_files(
         for path, size in sizes.items()
     }
     return tuple(sorted(files.values(), key=lambda one: (-one.size, one.path))[:count])
+
+
+def find_place(paths: Collection[str]) -> str:
+    """The folder, or the one file, that holds all paths of a layer: what it is, in short."""
+    return f"/{posixpath.commonpath(paths)}" if paths else "/"
 
 
 def compare_images(
@@ -157,6 +165,7 @@ def render_report(report: Report) -> str:
         width=_WIDTH,
         height=_HEIGHT,
         new={layer.digest for layer in comparison.new} if comparison else set(),
+        places=report.places,
         files=report.files,
         comparison=comparison,
         remark=report.remark,

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import click
 
-from builder.build.disk import explain_refusal
 from builder.build.layer_files import LayerFiles, LayerReader, find_contents, layer_reader
 from builder.build.record import RECORD_TYPE, ImageRecord
 from builder.build.report import (
@@ -14,11 +13,12 @@ from builder.build.report import (
     Report,
     compare_images,
     find_big_files,
+    find_place,
     render_report,
 )
 from builder.cli.image import resolve_image
 from builder.cli.settings import read_settings
-from builder.errors import RegistryError
+from builder.errors import HostError, RegistryError
 from builder.project.loading import load_project
 from builder.registry.client import Registry
 from builder.registry.reference import ImageReference
@@ -72,11 +72,17 @@ def report(path: Path, image: str | None, against: str | None, target: Path) -> 
             where=against,
             hint="name an image that `kiln build --push` has made",
         )
-    files = find_big_files((layer, read(layer.digest).sizes) for layer in record.layers)
+    sizes = [(layer, read(layer.digest).sizes) for layer in record.layers]
+    places = {layer.digest: find_place(paths) for layer, paths in sizes}
+    files = find_big_files(sizes)
     try:
-        target.write_text(render_report(Report(record, files, comparison, remark)), "utf-8")
+        target.write_text(render_report(Report(record, places, files, comparison, remark)), "utf-8")
     except OSError as error:
-        raise explain_refusal(error, target.parent) from None
+        raise HostError(
+            f"cannot be written: {error.strerror}",
+            where=str(target),
+            hint="name another file with --to",
+        ) from None
     click.echo(str(target))
 
 

@@ -81,6 +81,27 @@ def test_a_stage_is_cached_if_all_its_steps_are() -> None:
     assert stages["code"].cached
 
 
+def test_a_stage_begins_and_ends_with_its_steps_that_ran() -> None:
+    reader = read(
+        vertex("a", "[php 1/2] RUN x", started=STARTED, completed=STARTED, cached=True),
+        vertex("b", "[code 1/1] RUN y", started=STARTED, completed=COMPLETED),
+    )
+    stages = reader.trace.stages()
+    assert (stages["php"].began, stages["php"].ended) == (None, None)
+    assert stages["code"].began == 0.0
+    assert stages["code"].ended == stages["code"].seconds > 0
+
+
+def test_a_stage_is_finished_when_its_last_step_is_done() -> None:
+    reader = read(
+        vertex("a", "[php 1/1] RUN x", started=STARTED, completed=COMPLETED),
+        vertex("b", "[code 1/2] RUN y", started=STARTED, completed=COMPLETED),
+        vertex("c", "[view 1/1] RUN y", started=STARTED, completed=COMPLETED, error="exit code: 3"),
+        vertex("d", "[vendor 1/1] RUN y", started=STARTED),
+    )
+    assert reader.trace.finished() == {"php"}
+
+
 def test_what_a_step_prints_is_bounded() -> None:
     reader = read(vertex("a", "[php 1/1] RUN x"), *[log("a", f"{n}\n") for n in range(1000)])
     assert reader.trace.steps["a"].lines[-1] == "999"

@@ -20,6 +20,7 @@ from builder.build.report import (
     arrange_layers,
     compare_images,
     find_big_files,
+    find_place,
     render_report,
 )
 from builder.registry.client import Registry
@@ -167,6 +168,19 @@ def test_layers_below_what_was_asked_for_are_not_read() -> None:
     assert found == {"a": b"new", "b": b"x"}
 
 
+@pytest.mark.parametrize(
+    ("paths", "place"),
+    [
+        (["app/pub/static/a/x.css", "app/pub/static/a/b/y.js"], "/app/pub/static/a"),
+        (["app/x", "usr/y"], "/"),
+        (["app/x"], "/app/x"),
+        ([], "/"),
+    ],
+)
+def test_a_layer_is_known_by_where_its_files_lie(paths: list[str], place: str) -> None:
+    assert find_place(paths) == place
+
+
 # -- the page -----------------------------------------------------------------------------------
 
 
@@ -185,7 +199,8 @@ def test_the_page_says_what_changed_loads_nothing_and_escapes() -> None:
     )
     record = make_record(base, new, tags=(SCRIPT,))
     files = find_big_files([(new, {SCRIPT: 5})])
-    html = render_report(Report(record, files, comparison, ""))
+    places = {base.digest: "/", new.digest: f"/{SCRIPT}"}
+    html = render_report(Report(record, places, files, comparison, ""))
     assert "1 new layers with 5.0 kB, 1 reused with 2.0 kB" in html
     assert "<script" not in html
     assert "From the cache: php" in html
@@ -195,5 +210,5 @@ def test_the_page_says_what_changed_loads_nothing_and_escapes() -> None:
 
 def test_a_record_of_an_older_kiln_has_a_page() -> None:
     stages = (StageRecord(name="php", seconds=3, cached=False),)
-    html = render_report(Report(make_record(stages=stages), (), None, "It is the first."))
+    html = render_report(Report(make_record(stages=stages), {}, (), None, "It is the first."))
     assert "It is the first." in html

@@ -1,7 +1,7 @@
 from dataclasses import replace
 from typing import Any
 
-from builder.plan.build import BuildPlan, make_group, plan_static
+from builder.plan.build import BuildPlan, FrontendStage, make_group, plan_static
 from builder.plan.explain import (
     BuildNames,
     Cause,
@@ -134,3 +134,17 @@ def test_the_stage_of_a_failed_build_that_was_done_is_cached() -> None:
     done = {keys[stage] for stage in ("php", "tools", "vendor")}
     found = {one.stage: one.state for one in explain_build(now, None, done)}
     assert (found["vendor"], found["code"]) == ("cached", "runs")
+
+
+def test_what_another_stage_makes_may_turn_out_the_same() -> None:
+    def plan(digest: str) -> BuildPlan:
+        stage = FrontendStage("frontend-0", "frontend-0", "theme", ("npm run build",), ("web",))
+        group = make_group("frontend-0", [make_entry("theme/a.ts", digest * 64)])
+        return replace(make_plan(frontend=(stage,)), groups=(*make_plan().groups, group))
+
+    found = forecast(plan("1"), plan("2"))
+    states = {name: one.state for name, one in found.items()}
+    assert states["frontend-0"] == states["runtime"] == "runs"
+    assert states["view"] == states[LUMA] == "may run"
+    assert states["compiled"] == states["node"] == "cached"
+    assert root_causes(found.values())[LUMA] == (Cause("file", "theme/a.ts", "changed"),)
