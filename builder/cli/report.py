@@ -32,13 +32,13 @@ from builder.registry.referrers import fetch_documents, list_referrers
     "--to",
     "target",
     type=click.Path(path_type=Path, dir_okay=False),
-    default="report.html",
-    show_default=True,
-    help="The file to write.",
+    help="The file to write, not in the tree, or it goes into the image; by default in the cache.",
 )
 @click.pass_obj
-def report(path: Path, image: str | None, against: str | None, target: Path) -> None:
+def report(path: Path, image: str | None, against: str | None, target: Path | None) -> None:
     """Write one HTML page on a pushed image: stages, layers, biggest files, and what changed.
+
+    Prints where it is.
 
     The image before is the one that its record names: what its tag stood for when it was pushed,
     or else what was pushed from the same tree before it.
@@ -75,7 +75,9 @@ def report(path: Path, image: str | None, against: str | None, target: Path) -> 
     sizes = [(layer, read(layer.digest).sizes) for layer in record.layers]
     places = {layer.digest: find_place(paths) for layer, paths in sizes}
     files = find_big_files(sizes)
+    target = target or settings.tree_cache(project) / "report.html"
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(render_report(Report(record, places, files, comparison, remark)), "utf-8")
     except OSError as error:
         raise HostError(

@@ -47,12 +47,17 @@ class Cause:
         kind: `file`, `step` (a line of the Dockerfile), `argument`, `stage` (this one, which is
             new, or one that it stands on), or `build` (there is nothing to compare with).
         what: its name.
-        how: what became of it, e.g. `changed`; of a stage that it stands on, the state.
+        how: what became of it, e.g. `changed`; of a stage that it stands on, the state; of a
+            `build`, nothing.
     """
 
     kind: Literal["file", "step", "argument", "stage", "build"]
     what: str
     how: str
+
+
+_NO_CACHE = Cause("build", "--no-cache", "")
+_NO_BUILD = Cause("build", "no build before on this host", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,36 +140,24 @@ def explain_build(
     last_stages = _read_stages(last.dockerfile) if last else {}
     found: dict[str, Forecast] = {}
     for name, stage in stages.items():
-        if not no_cache and keys[name] in known:
-            found[name] = Forecast(name, "cached", ())
-            continue
         if no_cache:
-            found[name] = Forecast(name, "runs", (Cause("build", "--no-cache", "given"),))
-            continue
-        if last is None:
-            nothing = Cause("build", "build before on this host", "missing")
-            found[name] = Forecast(name, "runs", (nothing,))
-            continue
-        if name not in last_stages:
+            found[name] = Forecast(name, "runs", (_NO_CACHE,))
+        elif keys[name] in known:
+            found[name] = Forecast(name, "cached", ())
+        elif last is None:
+            found[name] = Forecast(name, "runs", (_NO_BUILD,))
+        elif name not in last_stages:
             found[name] = Forecast(name, "runs", (Cause("stage", name, "added"),))
-            continue
-        own = (
-            *_file_causes(now, last, {*stage.copies, *last_stages[name].copies}),
-            *_step_causes(stage, last_stages[name], stages),
-            *(
-                Cause("argument", argument, "changed")
-                for argument in stage.arguments
-                if now.arguments.get(argument) != last.arguments.get(argument)
-            ),
-        )
-        others = [
-            other
-            for other in dict.fromkeys([stage.base, *(source for source, _ in stage.copies)])
-            if other in stages and keys[other] != last_keys.get(other)
-        ]
-        below = [Cause("stage", other, found[other].state) for other in others]
-        certain = own or (stage.base in others and found[stage.base].state != "may run")
-        found[name] = Forecast(name, "runs" if certain else "may run", (*own, *below))
+        else:
+            own = _own_causes(now, stage, last, last_stages[name])
+            others = {
+                other: found[other].state
+                for other in (stage.base, *(source for source, _ in stage.copies))
+                if other in stages and keys[other] != last_keys.get(other)
+            }
+            below = (Cause("stage", other, state) for other, state in others.items())
+            certain = own or others.get(stage.base, "may run") != "may run"
+            found[name] = Forecast(name, "runs" if certain else "may run", (*own, *below))
     needed = _needed(stages)
     return tuple(one for name, one in found.items() if name in needed)
 
@@ -184,10 +177,8 @@ def root_causes(forecasts: Iterable[Forecast]) -> dict[str, tuple[Cause, ...]]:
 def describe_cause(cause: Cause) -> str:
     """A few words on what makes a stage run."""
     match cause:
-        case Cause("build", "--no-cache"):
-            return "--no-cache"
         case Cause("build"):
-            return "no build before on this host"
+            return cause.what
         case Cause("argument", "CONTENT_VERSION"):
             return "the content version, which every input is part of"
         case Cause("step"):
@@ -209,30 +200,27 @@ def _needed(stages: Mapping[str, _Stage]) -> set[str]:
     return needed
 
 
-def _file_causes(
-    now: BuildNames, last: BuildNames, copies: Iterable[tuple[str, str]]
-) -> list[Cause]:
-    causes = set()
-    for copy in copies:
+def _own_causes(
+    now: BuildNames, stage: _Stage, last: BuildNames, last_stage: _Stage
+) -> tuple[Cause, ...]:
+    files = set()
+    for copy in {*stage.copies, *last_stage.copies}:
         new, old = _select(now, *copy), _select(last, *copy)
-        causes |= {Cause("file", path, "removed") for path in old.keys() - new.keys()}
-        causes |= {Cause("file", path, "added") for path in new.keys() - old.keys()}
-        causes |= {
-            Cause("file", path, "changed")
-            for path in new.keys() & old.keys()
-            if new[path] != old[path]
-        }
-    return sorted(causes, key=lambda cause: cause.what)
-
-
-def _step_causes(stage: _Stage, last: _Stage, stages: Mapping[str, _Stage]) -> list[Cause]:
-    new = [*stage.lines] if stage.base in stages else [stage.base, *stage.lines]
-    old = [*last.lines] if stage.base in stages else [last.base, *last.lines]
-    causes = [Cause("step", line, "added") for line in new if line not in old]
-    causes += [Cause("step", line, "removed") for line in old if line not in new]
-    if not causes and new != old:
-        causes = [Cause("step", stage.base, "in another order")]
-    return causes
+        files |= {Cause("file", path, "removed") for path in old.keys() - new.keys()}
+        files |= {Cause("file", path, "added") for path in new.keys() - old.keys()}
+        both = new.keys() & old.keys()
+        files |= {Cause("file", path, "changed") for path in both if new[path] != old[path]}
+    lines, last_lines = (stage.base, *stage.lines), (last_stage.base, *last_stage.lines)
+    steps = [Cause("step", line, "added") for line in lines if line not in last_lines]
+    steps += [Cause("step", line, "removed") for line in last_lines if line not in lines]
+    if not steps and lines != last_lines:
+        steps = [Cause("step", lines[0], "in another order")]
+    arguments = (
+        Cause("argument", name, "changed")
+        for name in stage.arguments
+        if now.arguments.get(name) != last.arguments.get(name)
+    )
+    return (*sorted(files, key=lambda cause: cause.what), *steps, *arguments)
 
 
 def _select(names: BuildNames, source: str, path: str) -> Mapping[str, str]:

@@ -32,9 +32,9 @@ def test_the_page_compares_with_the_image_that_the_tag_stood_for(
     second = push(own, tree, "--tag", "main")
     assert len({first, other, second}) == 3
 
-    ended = report(own, tree, "--image", first)
+    ended = own("report", "--image", first, cwd=tree)
     assert ended.code == 0, ended.err
-    assert "names no image before it" in (tmp_path / "report.html").read_text()
+    assert "names no image before it" in Path(ended.out.strip()).read_text()
 
     ended = report(own, tree)
     assert ended.code == 0, ended.err
