@@ -58,6 +58,3 @@ def test_the_page_compares_with_the_image_that_the_tag_stood_for(
     ended = report(own, tree, "--against", other)
     assert ended.code == 0, ended.err
     assert other in (tmp_path / "report.html").read_text()
-    ended = report(own, tree, "--against", "nothing")
-    assert ended.code == 13
-    assert "nothing" in ended.err
