@@ -4,6 +4,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
+from builder.magento.shop import Shop
 from builder.plan.build import BuildPlan, InputGroup, make_group, plan_static
 from builder.plan.development import DevelopmentPlan, Ports
 from builder.plan.proxy import Listener, ProxyPlan, Timeouts
@@ -11,6 +12,18 @@ from builder.project.model import Static
 from builder.project.tree import Entry
 
 BASE = "localhost:5000/kiln/base:bookworm@sha256:" + "a" * 64
+SHOP = Shop(
+    edition="community",
+    version="2.4.7-p3",
+    php_version="8.2",
+    php_packages=(),
+    suite="bookworm",
+    has_vendor=True,
+    packages=(),
+    composer_inputs=frozenset({"composer.json", "composer.lock"}),
+    minify_html=False,
+    kept_paths=(),
+)
 
 
 def make_entry(path: str, digest: str = "0" * 64, size: int = 1) -> Entry:

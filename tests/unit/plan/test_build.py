@@ -4,24 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builder.magento.shop import Shop
 from builder.plan.build import group_entries, make_group, name_inputs, plan_static
 from builder.project.model import Static
 from builder.project.tree import Entry
-from tests.unit.plans import make_entry, make_plan
-
-SHOP = Shop(
-    edition="community",
-    version="2.4.7-p3",
-    php_version="8.2",
-    php_packages=(),
-    suite="bookworm",
-    has_vendor=True,
-    packages=(),
-    composer_inputs=frozenset({"composer.json", "composer.lock"}),
-    minify_html=False,
-    kept_paths=(),
-)
+from tests.unit.plans import SHOP, make_entry, make_plan
 
 
 def names_of(path: str) -> list[str]:
