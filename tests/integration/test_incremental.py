@@ -1,0 +1,150 @@
+"""A build after a change: it runs what the change reaches, and makes what a clean build makes."""
+
+import os
+import shutil
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from builder.build.compare import differing_files
+from builder.build.layout import read_layout
+from tests.changes import READERS, Change, Reads, draw_changes, family
+from tests.conftest import Kiln, change_project
+
+# These see nothing of the tree but which PHP and extensions it needs.
+SYSTEM = ("php", "tools")
+# One of each kind, but for packages.
+DAILY = ("change page", "change colour", "change constructor", "switch locale", "touch")
+
+# The engine's client, but that of a build these stages run again.
+CLEAN_CLIENT = """#!/bin/sh
+case "$1 $2" in
+"buildx build") set -- "$@" --no-cache-filter "$KILN_TEST_STAGES" ;;
+esac
+exec {docker} "$@"
+"""
+
+
+@dataclass
+class Builds:
+    """Builds of one tree, as it changes.
+
+    Attributes:
+        kiln: with a cache that stays.
+        clean: with one that is emptied before each build.
+        stages: those of the last build.
+        ran: how often stages of each family ran in builds with the cache.
+        compared: digests of clean builds by those of their inputs.
+    """
+
+    tree: Path
+    kiln: Kiln
+    clean: Kiln
+    stages: set[str] = field(default_factory=set)
+    ran: Counter[str] = field(default_factory=Counter)
+    compared: dict[str, str] = field(default_factory=dict)
+
+    def build(self, reads: Reads | None = None) -> Mapping[str, Any]:
+        """Build with the cache; a change that reads so much may run no more.
+
+        Args:
+            reads: what the tree has changed in since the last build; None for anything.
+        """
+        record = build(self.kiln, self.tree)
+        before, self.stages = self.stages, {stage["name"] for stage in record["stages"]}
+        ran = {stage["name"] for stage in record["stages"] if not stage["cached"]}
+        self.ran.update(map(family, ran))
+        if reads is not None:
+            more = {name for name in ran & before if family(name) not in READERS[reads]}
+            assert not more, more
+        return record
+
+    def compare(self, record: Mapping[str, Any]) -> None:
+        """Assert that a clean build gives the image that the last build has made."""
+        if record["inputs"] not in self.compared:
+            self.compared[record["inputs"]] = self._build_clean(record)["digest"]
+        if self.compared[record["inputs"]] == record["digest"]:
+            return
+        first, second = (next(one.cache.glob("*/image")) for one in (self.kiln, self.clean))
+        files = differing_files((first, read_layout(first)), (second, read_layout(second)))
+        pytest.fail("\n".join(files))
+
+    def _build_clean(self, record: Mapping[str, Any]) -> Mapping[str, Any]:
+        shutil.rmtree(self.clean.cache, ignore_errors=True)
+        again = {stage["name"] for stage in record["stages"]}.difference(SYSTEM)
+        made = build(self.clean, self.tree, KILN_TEST_STAGES=",".join(sorted(again)))
+        assert made["inputs"] == record["inputs"]
+        assert {stage["name"] for stage in made["stages"] if not stage["cached"]} == again
+        return made
+
+
+def build(kiln: Kiln, tree: Path, **env: str) -> Mapping[str, Any]:
+    ended = kiln("build", "--output", "json", cwd=tree, **env)
+    assert ended.code == 0, ended.err
+    record: Mapping[str, Any] = ended.json()
+    return record
+
+
+@pytest.fixture
+def builds(tree: Path, tmp_path: Path) -> Builds:
+    give_own_steps(tree)
+    client = tmp_path / "client/docker"
+    client.parent.mkdir()
+    client.write_text(CLEAN_CLIENT.format(docker=shutil.which("docker")))
+    client.chmod(0o755)
+    path = f"{client.parent}:{os.environ['PATH']}"
+    return Builds(tree, Kiln(tmp_path / "cache"), Kiln(tmp_path / "clean", {"PATH": path}))
+
+
+def give_own_steps(tree: Path) -> None:
+    """Make every step that runs without the cache another one than in all other builds.
+
+    BuildKit of Docker 26 falls over where builds with and without cache run the same step at once.
+    Those of `SYSTEM` always come from the cache, and are shared.
+    """
+    own = f"kiln-test-{os.getpid()}"
+    for path in (
+        "packages/magento/module-cron/own.txt",
+        "app/code/Kiln/Sample/etc/own.xml",
+        "app/code/Kiln/Sample/view/frontend/layout/own.xml",
+        "lib/web/own.json",
+    ):
+        (tree / path).parent.mkdir(exist_ok=True)
+        (tree / path).write_text(f"<own>{own}</own>\n")
+    change_project(tree, php={"memory_limit": f"{1024 + os.getpid()}M"})
+
+
+def change_and_build(builds: Builds, changes: list[Change], compare_each: bool) -> None:
+    record = builds.build()
+    for number, change in enumerate(changes, start=1):
+        # Shown where the test fails.
+        print(number, change)
+        change.make(builds.tree, number)
+        record = builds.build(change.reads)
+        if compare_each or number == len(changes):
+            builds.compare(record)
+
+
+def test_five_changes_run_what_they_reach_and_end_in_what_a_clean_build_makes(
+    builds: Builds,
+) -> None:
+    change_and_build(builds, [Change(name, 0) for name in DAILY], compare_each=False)
+    assert builds.ran["compiled"] == 2
+
+
+@pytest.mark.long
+def test_after_each_of_fifty_changes_the_image_is_what_a_clean_build_makes(
+    builds: Builds, capsys: pytest.CaptureFixture[str]
+) -> None:
+    changes = draw_changes(50, 1)
+    change_and_build(builds, changes, compare_each=True)
+    kinds = Counter(change.reads for change in changes)
+    with capsys.disabled():
+        print(
+            f"\n{len(changes)} changes ({dict(kinds)}), {len(builds.compared)} images compared "
+            f"with clean builds; ran with the cache: {dict(builds.ran)}"
+        )
