@@ -39,8 +39,8 @@ def write_input(
         root: the folder that they lie in.
         store: where layouts are kept, one folder a group.
         epoch: the time of every file and folder, in seconds since 1970.
-        below: the folder in the layer that gets them, as it is in the image: a COPY keeps the
-            times of folders, and sets those that it makes to now.
+        below: the folder in the layer that gets them. Its end is as it is in the image: a COPY
+            keeps the times of folders, and sets those that it makes to now.
         texts: contents by path, for files that are not on disk.
 
     Returns:

@@ -66,7 +66,7 @@ def _support_files(
     ini = rendered("runtime/php.ini.j2")
     return {
         "build/caches.php": plain("build/caches.php"),
-        "build/collect": plain("build/collect"),
+        "build/collect": rendered("build/collect.j2"),
         "build/composer/config.json": plain("build/composer/config.json"),
         "build/fix-times": rendered("build/fix-times.j2"),
         "build/in-slot": plain("build/in-slot"),

@@ -65,22 +65,25 @@ COPY --from=versions /versions/ /
 
 # ---- vendor: the packages of composer.lock, without those for development -------------------
 FROM tools AS vendor
-COPY --link --from=src-composer /app/ /app/
+# BuildKit takes the copy of a folder from the cache where content and last name are the same, with
+# the times that it had then. Where times are kept, the last name is therefore the files' time.
+RUN --network=none ["ln", "-s", "/app", "/1577836800"]
+COPY --link --from=src-composer /1577836800/ /
 # The tree brings vendor/ along. Composer only drops the development packages from its lists: no
 # network, so that a vendor/ that is not what composer.lock says fails here.
-COPY --link --from=src-vendor-code /app/ /app/
+COPY --link --from=src-vendor-code /1577836800/ /
 RUN --network=none set -eu; \
     composer install --no-dev --no-plugins --no-scripts --no-interaction --no-progress; \
     /usr/local/lib/kiln/fix-times /app
 
 # ---- code: the shop's own PHP and XML -------------------------------------------------------
 FROM vendor AS code
-COPY --link --from=src-code /app/ /app/
+COPY --link --from=src-code /1577836800/ /
 # The shop's own steps may change any file, so they see the templates and assets as well.
-COPY --link --from=src-vendor-view /app/ /app/
-COPY --link --from=src-vendor-template /app/ /app/
-COPY --link --from=src-view /app/ /app/
-COPY --link --from=src-template /app/ /app/
+COPY --link --from=src-vendor-view /1577836800/ /
+COPY --link --from=src-vendor-template /1577836800/ /
+COPY --link --from=src-view /1577836800/ /
+COPY --link --from=src-template /1577836800/ /
 RUN --network=none ["patch", "--strip=1", "--no-backup-if-mismatch", "--input=patches/one fix.patch"]
 RUN --network=none ["/bin/sh", "-euc", "echo \"$HOME\" > app/etc/x && touch 'a b'"]
 RUN --network=none ["/usr/local/lib/kiln/fix-times", "/app"]
@@ -119,7 +122,7 @@ COPY --link --from=src-kiln /build/ /usr/local/lib/kiln/
 
 FROM node AS frontend-0
 WORKDIR /app/app/design/x
-COPY --link --from=src-frontend-0 /app/ /app/
+COPY --link --from=src-frontend-0 /1577836800/ /
 RUN --mount=type=cache,id=kiln-npm,target=/root/.npm,sharing=locked \
     --mount=type=secret,id=npm_token,required=true \
     ["/bin/sh", "-euc", "npm ci"]
@@ -132,7 +135,7 @@ RUN --network=none ["/usr/local/lib/kiln/collect", "kept", "app/design/x/web/css
 # ---- view: styles, scripts, images and translations join the code -----------------------------
 # Beside compilation, not after it: what is deployed is the same, and both take a core each.
 FROM sources AS view
-COPY --link --from=frontend-0 /out/kept/ /
+COPY --link --from=frontend-0 /out/kept/1577836800/ /
 # What every deployment begins with is done once, and left to the stages below in var/cache and
 # generated/: the merged configuration, and the classes that uncompiled code makes for itself.
 # For the one locale that every Magento has: another locale in kiln.yaml does not do this again.
@@ -154,8 +157,8 @@ RUN --network=none --mount=type=cache,id=kiln-slots,target=/run/kiln-slots set -
         --area=adminhtml --theme=Magento/backend en_US; \
     rm -f pub/static/deployed_version.txt pub/static/.htaccess; \
     # A mount over var/ would hide it, so it lies outside, and the entrypoint makes a link.
-    install -d /out/templates/usr/share/kiln; \
-    mv var/view_preprocessed /out/templates/usr/share/kiln/; \
+    install -d /out/templates/1577836800/usr/share/kiln; \
+    mv var/view_preprocessed /out/templates/1577836800/usr/share/kiln/; \
     /usr/local/lib/kiln/fix-times /out/templates; \
     /usr/local/lib/kiln/collect static pub/static/
 FROM view AS static-frontend-de_de-en_us
@@ -165,8 +168,8 @@ RUN --network=none --mount=type=cache,id=kiln-slots,target=/run/kiln-slots set -
         --area=frontend --theme=Magento/blank --theme=Magento/luma de_DE en_US; \
     rm -f pub/static/deployed_version.txt pub/static/.htaccess; \
     # A mount over var/ would hide it, so it lies outside, and the entrypoint makes a link.
-    install -d /out/templates/usr/share/kiln; \
-    mv var/view_preprocessed /out/templates/usr/share/kiln/; \
+    install -d /out/templates/1577836800/usr/share/kiln; \
+    mv var/view_preprocessed /out/templates/1577836800/usr/share/kiln/; \
     /usr/local/lib/kiln/fix-times /out/templates; \
     /usr/local/lib/kiln/collect static pub/static/
 
@@ -191,16 +194,16 @@ FROM php AS runtime
 ENV MAGE_MODE=production \
     PATH=/app/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 COPY --link --from=src-kiln /runtime/ /
-COPY --link --from=code /app/ /app/
-COPY --link --from=frontend-0 /out/kept/ /
-COPY --link --from=compiled /out/autoload/ /
-COPY --link --from=compiled /out/generated/ /
-COPY --link --from=static-adminhtml-en_us /out/static/ /
+COPY --link --from=code /1577836800/ /app/
+COPY --link --from=frontend-0 /out/kept/1577836800/ /
+COPY --link --from=compiled /out/autoload/1577836800/ /
+COPY --link --from=compiled /out/generated/1577836800/ /
+COPY --link --from=static-adminhtml-en_us /out/static/1577836800/ /
 # With minify_html on, templates are read from var/view_preprocessed.
-COPY --link --from=static-adminhtml-en_us /out/templates/ /
-COPY --link --from=static-frontend-de_de-en_us /out/static/ /
+COPY --link --from=static-adminhtml-en_us /out/templates/1577836800/ /
+COPY --link --from=static-frontend-de_de-en_us /out/static/1577836800/ /
 # With minify_html on, templates are read from var/view_preprocessed.
-COPY --link --from=static-frontend-de_de-en_us /out/templates/ /
+COPY --link --from=static-frontend-de_de-en_us /out/templates/1577836800/ /
 COPY --link --from=finish /finish/ /
 ARG CONTENT_VERSION
 LABEL org.opencontainers.image.title="sample" \

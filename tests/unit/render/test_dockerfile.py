@@ -64,6 +64,26 @@ def test_rendering_is_deterministic() -> None:
     assert render_build(make_plan()) == render_build(make_plan())
 
 
+@pytest.mark.parametrize("name", VARIANTS)
+def test_no_copy_comes_from_the_cache_with_other_times(name: str) -> None:
+    """BuildKit's cache knows a copied folder by its content and its last name, not by its times."""
+    one, other = (render_build(replace(VARIANTS[name], epoch=epoch)) for epoch in (1, 2))
+    steps, others = (
+        {line for line in build.dockerfile.splitlines() if line.startswith("COPY")}
+        for build in (one, other)
+    )
+    known = {step.split("--from=")[1].split()[0] for step in steps & others}
+    # The content version, and with it what `finish` makes, is another one; `versions` is no part
+    # of the image.
+    assert known <= {"src-kiln", "finish", "versions"}
+    for folder in ("build", "runtime"):
+        texts = [
+            {path: text for path, text in build.contents.items() if path.startswith(f"{folder}/")}
+            for build in (one, other)
+        ]
+        assert texts[0] != texts[1]
+
+
 def test_a_changed_template_changes_the_inputs() -> None:
     one = render_build(make_plan())
     other = render_build(replace(make_plan(), php_memory_limit="1G"))
