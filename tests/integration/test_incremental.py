@@ -4,7 +4,7 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pytest
 
 from builder.build.compare import differing_files
 from builder.build.layout import read_layout
+from builder.plan.build import DEFAULT_EPOCH
 from tests.changes import READERS, Change, Reads, draw_changes, family
 from tests.conftest import Kiln, change_project
 
@@ -100,6 +101,10 @@ def builds(tree: Path, tmp_path: Path) -> Builds:
     return Builds(tree, Kiln(tmp_path / "cache"), Kiln(tmp_path / "clean", {"PATH": path}))
 
 
+def with_environment(kiln: Kiln, **env: str) -> Kiln:
+    return replace(kiln, env={**kiln.env, **env})
+
+
 def give_own_steps(tree: Path) -> None:
     """Make every step that runs without the cache another one than in all other builds.
 
@@ -148,3 +153,13 @@ def test_after_each_of_fifty_changes_the_image_is_what_a_clean_build_makes(
             f"\n{len(changes)} changes ({dict(kinds)}), {len(builds.compared)} images compared "
             f"with clean builds; ran with the cache: {dict(builds.ran)}"
         )
+
+
+@pytest.mark.long
+def test_a_build_at_another_time_takes_no_files_with_the_times_of_before(builds: Builds) -> None:
+    builds.build()
+    # A time of its own, since what installs Debian's packages is another step for each.
+    environment = {"SOURCE_DATE_EPOCH": str(DEFAULT_EPOCH + 2)}
+    builds.kiln = with_environment(builds.kiln, **environment)
+    builds.clean = with_environment(builds.clean, **environment)
+    builds.compare(builds.build())
