@@ -225,8 +225,9 @@ def _own_causes(
 
 def _select(names: BuildNames, source: str, path: str) -> Mapping[str, str]:
     files = names.files.get(source, {})
-    # The tree's files lie below /app in their contexts; Kiln's own as they are named.
-    below = "" if path == "/app/" else path.lstrip("/")
+    # The tree's files lie below their time in their contexts; Kiln's own as they are named.
+    root = f"/{names.arguments['SOURCE_DATE_EPOCH']}/"
+    below = "" if path == root else path.lstrip("/")
     return {name: digest for name, digest in files.items() if name.startswith(below)}
 
 
