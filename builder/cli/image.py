@@ -70,7 +70,10 @@ def inspect(image: str, output: str) -> None:
         print_json(record.model_dump(mode="json"))
         return
     facts = record.model_dump(
-        exclude={"stages", "layers", "themes", "input_groups", "git", "schema_version"}
+        exclude={
+            *("stages", "layers", "themes", "input_groups"),
+            *("git", "settings", "schema_version"),
+        }
     )
     facts["size"] = human_bytes(record.size)
     facts["tags"] = ", ".join(record.tags)
