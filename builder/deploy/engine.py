@@ -114,6 +114,13 @@ def engine_errors(where: str) -> Iterator[None]:
         raise explain_refusal(f"{_NO_ANSWER}: {_shortened(error)}", where) from None
 
 
+def is_no_answer(error: BaseException) -> bool:
+    """Whether an error says that an engine cannot be reached, and not that it refuses."""
+    if isinstance(error, docker.errors.APIError):
+        return False
+    return isinstance(error, (*_BROKEN, OSError, docker.errors.DockerException))
+
+
 def explain_refusal(text: str, where: str) -> EngineError | DiskFullError:
     """An engine's words as an error. Pure."""
     if "Cannot connect to the Docker daemon" in text:

@@ -78,6 +78,8 @@ class ProxyPlan:
         timeouts: see there.
         max_connections: of clients, at once.
         page: HTML for maintenance, and for when no container of the live slot is healthy.
+        resolved: containers are found by the engine's DNS, under `slot_alias` and `assets_alias`,
+            and not at addresses of their own.
     """
 
     name: str
@@ -91,6 +93,7 @@ class ProxyPlan:
     timeouts: Timeouts
     max_connections: int
     page: str
+    resolved: bool = False
 
 
 def other_slot(slot: Slot) -> Slot:
@@ -106,6 +109,16 @@ def slot_backend(slot: Slot) -> str:
 def assets_backend(k: int) -> str:
     """The name of the k-th older release's static content, likewise; k from 1."""
     return f"be_assets_{_within(k, MOST_ASSETS)}"
+
+
+def slot_alias(slot: Slot) -> str:
+    """The name of a slot's containers in a network without fixed addresses."""
+    return f"web-{slot}"
+
+
+def assets_alias(k: int) -> str:
+    """The name of the k-th older release's static content there; k from 1."""
+    return f"assets-{_within(k, MOST_ASSETS)}"
 
 
 def web_address(subnet: IPv4Network, slot: Slot, index: int) -> IPv4Address:

@@ -13,7 +13,9 @@ from builder.plan.proxy import (
     ProxyPlan,
     Slot,
     assets_address,
+    assets_alias,
     assets_backend,
+    slot_alias,
     slot_backend,
     web_address,
 )
@@ -57,6 +59,8 @@ def render_proxy_config(plan: ProxyPlan) -> str:
             },
             assets=[assets_address(plan.subnet, k + 1) for k in range(plan.assets)],
             port=WEB_PORT,
+            slot_alias=slot_alias,
+            assets_alias=assets_alias,
             slot_backend=slot_backend,
             assets_backend=assets_backend,
         )
