@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -265,6 +266,30 @@ def run_in(container: Container, *argv: str, where: str = "") -> Completed:
     """
     code, out, err = exec_in(container, argv, where or str(container.name))
     return Completed(code, out.decode("utf-8", "replace"), err.decode("utf-8", "replace"))
+
+
+def run_with_input(container: Container, given: bytes, *argv: str) -> Completed:
+    """Run a program in a running container with something on its standard input.
+
+    What is given is in no command line and in no environment.
+
+    Raises:
+        EngineError: it does not run, or the engine does not answer.
+    """
+    where = str(container.name)
+    with engine_errors(where):
+        api: Any = container.client.api  # type: ignore[union-attr]
+        made = api.exec_create(container.id, list(argv), stdin=True)["Id"]
+        stream = api.exec_start(made, socket=True)
+        raw = getattr(stream, "_sock", stream)
+        raw.sendall(given)
+        raw.shutdown(socket.SHUT_WR)
+        answer = b""
+        while piece := raw.recv(65536):
+            answer += piece
+        out, err = split_streams(answer)
+        code = api.exec_inspect(made)["ExitCode"]
+    return Completed(int(code or 0), out.decode("utf-8", "replace"), err.decode("utf-8", "replace"))
 
 
 def exec_in(container: Container, argv: Sequence[str], where: str) -> tuple[int, bytes, bytes]:

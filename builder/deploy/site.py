@@ -9,9 +9,10 @@ from docker.models.containers import Container
 from builder.deploy.engine import Engine
 from builder.deploy.keeper import Keeper
 from builder.deploy.lease import Lease
-from builder.deploy.proxy import Proxy
-from builder.deploy.proxy_reader import ProxyReader
+from builder.deploy.proxy import Drained
+from builder.deploy.proxy_reader import ProxyState, Traffic
 from builder.deploy.prune import Found, Garbage
+from builder.plan.proxy import Mode, Slot
 from builder.plan.release import DeployPlan, Release, Step
 from builder.plan.stack import Stack
 from builder.process import Runner
@@ -42,6 +43,52 @@ class Hook(Protocol):
 
     def end(self, plan: DeployPlan, outcome: Outcome, reason: str) -> None:
         """A release has ended, well or not; nothing that goes wrong here changes that."""
+
+
+class ProxyView(Protocol):
+    """The proxy of a stack, or all of them as one, to be asked: `ProxyReader`."""
+
+    def live(self) -> Slot | None:
+        """The slot that requests go to, or None."""
+
+    def versions(self) -> dict[str, str]:
+        """Which backend has which content version."""
+
+    def traffic(self, slot: Slot) -> Traffic:
+        """What a slot was asked so far; compare two with `Traffic.since`."""
+
+    def overview(self) -> ProxyState:
+        """All at once."""
+
+
+class ProxyControl(ProxyView, Protocol):
+    """The proxy of a stack, or all of them as one, to be told as well: `Proxy`."""
+
+    def set_live(self, slot: Slot | None) -> None:
+        """Send requests to a slot from now on; None answers 503."""
+
+    def set_versions(self, versions: Mapping[str, str]) -> None:
+        """Say which backend has which content version."""
+
+    def set_mode(self, mode: Mode) -> None:
+        """Open the shop, or answer 503 to all but allowed addresses."""
+
+    def configure(self, files: Mapping[str, bytes]) -> object:
+        """Run another configuration, without losing a request."""
+
+    def runs(self, config: str) -> bool:
+        """Whether a configuration is run."""
+
+    def wait_up(self, slot: Slot, count: int, seconds: float) -> object:
+        """Wait until requests would be sent to so many servers of a slot."""
+
+    def wait_assets_up(self, k: int, seconds: float) -> None:
+        """Wait until requests would be sent to the k-th older release's static content."""
+
+    def drain(
+        self, slot: Slot, seconds: float, on_progress: Callable[[int], None] = ...
+    ) -> Drained:
+        """Wait until a slot has no request any more; nothing is cut off."""
 
 
 class Driver(Protocol):
@@ -75,10 +122,10 @@ class Driver(Protocol):
     def begin(self, keeper: Keeper, token: int, tell: Callable[[str], None]) -> None:
         """What is to be done first, once the lease is held."""
 
-    def proxy_reader(self) -> ProxyReader:
+    def proxy_reader(self) -> ProxyView:
         """The proxy, or all of them as one, to be asked."""
 
-    def proxy(self, keeper: Keeper, token: int) -> Proxy:
+    def proxy(self, keeper: Keeper, token: int) -> ProxyControl:
         """The proxy, or all of them as one, to be told."""
 
     def problems(self, keeper: Keeper | None) -> tuple[str, ...]:
@@ -226,7 +273,7 @@ class Site:
     driver: Driver
     keeper: Keeper
     lease: Lease
-    proxy: Proxy
+    proxy: ProxyControl
     replicas: int
     images: Mapping[str, str]
     database_version: str | None

@@ -31,7 +31,7 @@ from tests.hosts import Host
 from tests.load.count import ADDITIONS, Sql, count_writes, sql_in
 from tests.load.plan import LoadPlan
 from tests.load.process import start_load
-from tests.load.result import LoadResult
+from tests.load.result import LoadResult, merge_results
 
 # Short enough for a test, long enough for a machine with other things to do.
 # So many requests before and after what is tested; a person runs more with benchmarks/.
@@ -217,6 +217,10 @@ class System:
         }
         return LoadPlan(self.address, self.port, **settings)
 
+    def loads(self, **changes: Any) -> list[LoadPlan]:
+        """Load on every proxy that there is."""
+        return [self.load(**changes)]
+
     def containers(self, **labels: str) -> list[EngineContainer]:
         """By the labels `release` and `role`."""
         wanted = [f"io.kiln.stack={self.stack}"]
@@ -244,6 +248,30 @@ class System:
     @property
     def current(self) -> int:
         return int((self.state_folder / "current").read_text())
+
+    @property
+    def locked(self) -> bool:
+        return (self.state_folder / "lease").exists()
+
+    @property
+    def releases(self) -> list[int]:
+        """The numbers of those that are recorded."""
+        return sorted(int(one.name) for one in (self.state_folder / "releases").glob("[0-9]*"))
+
+    def journal(self, number: int) -> list[dict[str, Any]]:
+        """The lines of a release's journal."""
+        text = (self.state_folder / "releases" / str(number) / "journal.jsonl").read_text()
+        return [json.loads(line) for line in text.splitlines()]
+
+    def remove(self) -> None:
+        """Remove all that it has on the engine."""
+        for container in self.containers():
+            container.remove(force=True, v=True)
+        for volume in self.engine.volumes.list():
+            if str(volume.name).startswith(f"{self.stack}-"):
+                volume.remove(force=True)
+        for network in self.engine.networks.list(names=[self.stack]):
+            network.remove()
 
     # -- its file -----------------------------------------------------------------------------
 
@@ -297,9 +325,17 @@ def run_environment(
     services: Sequence[str] = ("database", "cache"),
     settings: Mapping[str, Any] = {},
     on: Host | None = None,
+    make: Callable[..., System] = System,
+    port: int = 0,
     **deploy: Any,
 ) -> Iterator[System]:
-    """A system of a tree that may have others, likewise; its state is beside the tree."""
+    """A system of a tree that may have others, likewise; its state is beside the tree.
+
+    Args:
+        make: makes the System.
+        port: of the proxy; 0 for one that is free on this machine.
+        others: as in `run_system`.
+    """
     shop = yaml.safe_load((tree / "kiln.yaml").read_text())["name"]
     memory = Path(tempfile.mkdtemp(prefix="kiln-test-", dir="/dev/shm"))
     source = memory / "source"
@@ -309,15 +345,15 @@ def run_environment(
         ("crypt-key", secrets.token_hex(16)),
     ):
         (source / secret).write_text(value)
-    port = free_port()
-    system = System(kiln, engine, tree, name, f"{shop}-{name}", port, tree.parent, source, on)
+    port = port or free_port()
+    system = make(kiln, engine, tree, name, f"{shop}-{name}", port, tree.parent, source, on)
     if on is not None:
         deploy = {"host": on.docker_host, "secrets": "/run/kiln", **deploy}
     _write_environment(system, memory, services, settings, deploy)
     try:
         yield system
     finally:
-        remove_system(system)
+        system.remove()
         shutil.rmtree(memory, ignore_errors=True)
 
 
@@ -374,17 +410,6 @@ def _subnet(stack: str) -> str:
     return f"10.{100 + digest[0] % 80}.{digest[1]}.0/24"
 
 
-def remove_system(system: System) -> None:
-    """Remove all that a system has on the engine."""
-    for container in system.containers():
-        container.remove(force=True, v=True)
-    for volume in system.engine.volumes.list():
-        if str(volume.name).startswith(f"{system.stack}-"):
-            volume.remove(force=True)
-    for network in system.engine.networks.list(names=[system.stack]):
-        network.remove()
-
-
 def under_load(
     system: System, act: Callable[[], Ended], calm: int = CALM, **changes: Any
 ) -> tuple[Ended, LoadResult]:
@@ -396,11 +421,15 @@ def under_load(
         calm: requests before and after it.
         **changes: of the load.
     """
-    with start_load(system.load(**changes)) as load:
-        load.wait_done(calm)
+    with contextlib.ExitStack() as stack:
+        loads = [stack.enter_context(start_load(one)) for one in system.loads(**changes)]
+        for load in loads:
+            load.wait_done(calm)
         ended = act()
-        load.wait_done(load.progress.done + calm)
-        return ended, load.stop()
+        marks = [load.progress.done + calm for load in loads]
+        for load, mark in zip(loads, marks, strict=True):
+            load.wait_done(mark)
+        return ended, merge_results([load.stop() for load in loads])
 
 
 def assert_unharmed(system: System, result: LoadResult, writes: str = ADDITIONS) -> None:
@@ -435,12 +464,6 @@ def assert_settled(system: System, image: str) -> None:
     assert again.code == 0, again.err
 
 
-def read_journal(system: System, number: int) -> list[dict[str, Any]]:
-    """The lines of a release's journal."""
-    lines = (system.state_folder / "releases" / str(number) / "journal.jsonl").read_text()
-    return [json.loads(line) for line in lines.splitlines()]
-
-
 def wait_for_step(system: System, step: str, process: "subprocess.Popen[str]") -> int:
     """Wait until the release of a `kiln` that runs has begun a step; its number."""
     until = time.monotonic() + 180
@@ -448,9 +471,9 @@ def wait_for_step(system: System, step: str, process: "subprocess.Popen[str]") -
         if process.poll() is not None:
             out, err = process.communicate()
             raise AssertionError(f"ended with {process.returncode} before {step}: {err}{out}")
-        newest = max(int(one.name) for one in (system.state_folder / "releases").glob("[0-9]*"))
+        newest = system.releases[-1]
         try:
-            lines = read_journal(system, newest)
+            lines = system.journal(newest)
         except (FileNotFoundError, ValueError):
             lines = []
         begun = [line["step"]["do"] for line in lines if line["event"] == "begin"]

@@ -13,7 +13,6 @@ from tests.e2e.systems import (
     Images,
     System,
     assert_settled,
-    read_journal,
     wait_for_step,
 )
 from tests.load.count import count_writes
@@ -123,7 +122,7 @@ def test_a_job_that_is_cancelled_before_the_swap_leaves_the_old_release(
     process.terminate()
     _, err = process.communicate(timeout=300)
     assert process.returncode == 130, err
-    assert read_journal(system, number)[-1]["event"] == "undone"
+    assert system.journal(number)[-1]["event"] == "undone"
     assert system.current == before
     assert system.names(release=str(number)) == []
 

@@ -11,7 +11,7 @@ import yaml
 
 from tests.conftest import Ended, Kiln
 from tests.containers import Container
-from tests.e2e.systems import Images, System, image_of, remove_system, run_system
+from tests.e2e.systems import Images, System, image_of, run_system
 
 NAME = "Laden von Mia & Söhnen"
 NAME_PATH = "general/store_information/name"
@@ -68,7 +68,7 @@ def pipeline(
             yield made
         finally:
             kiln("dev", "down", "--volumes", cwd=tree)
-            remove_system(live)
+            live.remove()
 
 
 def test_a_change_goes_from_development_to_production_back_and_forward(

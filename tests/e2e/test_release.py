@@ -87,7 +87,7 @@ def test_two_releases_at_once_are_one_and_a_word_about_who_has_the_lock(
 ) -> None:
     first = system.start("deploy", system.name, images.second, "--force")
     until = time.monotonic() + 60
-    while not (system.state_folder / "lease").exists():
+    while not system.locked:
         assert time.monotonic() < until
         time.sleep(0.05)
     second = system.deploy(images.first)

@@ -124,6 +124,24 @@ class LoadResult:
         return cls(**{**value, "first_failures": failures, "records": records})
 
 
+def merge_results(results: list[LoadResult]) -> LoadResult:
+    """What ran side by side, as one."""
+    versions: Counter[str] = Counter()
+    for one in results:
+        versions.update(one.versions)
+    return LoadResult(
+        begun=min(one.begun for one in results),
+        ended=max(one.ended for one in results),
+        ended_by=results[0].ended_by,
+        closed_idle=sum(one.closed_idle for one in results),
+        versions=dict(versions),
+        acknowledged=[name for one in results for name in one.acknowledged],
+        replayed=[name for one in results for name in one.replayed],
+        first_failures=[failure for one in results for failure in one.first_failures],
+        records=[record for one in results for record in one.records],
+    )
+
+
 def percentile(ordered: list[float], part: float) -> float:
     """The nearest rank: the smallest value that so much of all is not above."""
     return ordered[max(0, -int(-len(ordered) * part // 1) - 1)]

@@ -16,7 +16,7 @@ RUN set -eux; \
         /var/cache/ldconfig/aux-cache /var/log/* /tmp/* /etc/machine-id /var/lib/dbus/machine-id
 # A tmpfs over a folder takes the folder's mode, whatever mode it is given, in runc before 1.1.10
 # (opencontainers/runc 9af462e).
-RUN install -d -m 1777 /run/haproxy && install -d /proxy
+RUN install -d -m 1777 /run/haproxy /proxy
 COPY --from=src-kiln / /
 USER haproxy
 EXPOSE 8080 8443

@@ -1,0 +1,275 @@
+"""The nodes of a swarm: each one's own engine, asked side by side; who is down, and what then."""
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import docker.auth
+from docker.models.containers import Container
+
+from builder.deploy.engine import Engine, connect, engine_errors, is_no_answer, stack_containers
+from builder.deploy.swarm.managers import Managers
+from builder.errors import EngineError, HostError, KilnError, RefusedError, ReleaseError
+from builder.plan.stack import Stack
+from builder.process import Runner
+from builder.project.deployment import Swarm
+from builder.render.swarm import stale_label
+
+_Answer = TypeVar("_Answer")
+_SIDE_BY_SIDE = 16
+# Containers of tasks that were replaced stay for a while.
+_THERE = ("created", "running", "paused", "restarting")
+
+
+@dataclass
+class Node:
+    """A node that runs tasks.
+
+    Attributes:
+        id: of Swarm.
+        name: its host's.
+        engine: None where it cannot be reached.
+        problem: why nothing is asked of it; empty where it is up.
+    """
+
+    id: str
+    name: str
+    engine: Engine | None
+    problem: str = ""
+
+    @property
+    def up(self) -> Engine | None:
+        """Its engine, if it is up."""
+        return None if self.problem else self.engine
+
+
+@dataclass
+class Fleet:
+    """All nodes of a swarm that run tasks.
+
+    Attributes:
+        stack: which is run.
+        swarm: its settings.
+        managers: the swarm's.
+        nodes: by ID.
+    """
+
+    stack: Stack
+    swarm: Swarm
+    managers: Managers
+    nodes: dict[str, Node]
+
+    @property
+    def up(self) -> list[Node]:
+        """The nodes that are up."""
+        return [one for one in self.nodes.values() if one.up]
+
+    @property
+    def down(self) -> list[Node]:
+        """The nodes that are down."""
+        return [one for one in self.nodes.values() if not one.up]
+
+    def each(
+        self, ask: Callable[[Engine], _Answer], *, bound: int = _SIDE_BY_SIDE
+    ) -> dict[str, _Answer]:
+        """Ask the engine of every node that is up, side by side; the answers by node.
+
+        One that does not answer any more is down from now on.
+
+        Args:
+            ask: what.
+            bound: so many at once.
+
+        Raises:
+            ReleaseError: a node is down, and the policy is to go back.
+        """
+        nodes = self.up
+        found: dict[str, _Answer] = {}
+        with ThreadPoolExecutor(min(bound, max(1, len(nodes)))) as pool:
+            asked = {one.id: pool.submit(_ask, ask, one) for one in nodes}
+        lost: list[tuple[Node, str]] = []
+        for node in nodes:
+            answer = asked[node.id].result()
+            if isinstance(answer, _Gone):
+                lost.append((node, answer.why))
+            else:
+                found[node.id] = answer
+        self._lose(lost)
+        return found
+
+    def check(self) -> None:
+        """See what Swarm says of the nodes.
+
+        Raises:
+            ReleaseError: one is down, and the policy is to go back.
+        """
+        states = {one["ID"]: one["Status"]["State"] for one in self.managers.get("nodes")}
+        self._lose(
+            [(one, "Swarm calls it down") for one in self.up if states.get(one.id) == "down"]
+        )
+
+    def _lose(self, lost: Iterable[tuple[Node, str]]) -> None:
+        gone = list(lost)
+        for node, why in gone:
+            node.problem = why
+            self.mark_stale(node)
+        if gone and self.swarm.down == "go_back":
+            node, why = gone[0]
+            raise ReleaseError(
+                f"the host {node.name} is down: {why}",
+                where=self.stack.name,
+                hint="deploy.swarm.down: go_on lets a release go on without it",
+            )
+
+    def mark_stale(self, node: Node) -> None:
+        """Keep the proxy of a node away until it is told which release serves."""
+        label = stale_label(self.stack.name)
+
+        def mark(spec: dict[str, Any]) -> bool:
+            labels: dict[str, str] = spec.setdefault("Labels", {})
+            changed = labels.get(label) != "yes"
+            labels[label] = "yes"
+            return changed
+
+        self.managers.update("nodes", node.id, mark)
+
+    def take_back(self, tell: Callable[[str], None]) -> None:
+        """Let proxies run again on nodes that are up again; keep them off those that are down."""
+        label = stale_label(self.stack.name)
+
+        def unmark(spec: dict[str, Any]) -> bool:
+            labels: dict[str, str] = spec.get("Labels") or {}
+            return labels.pop(label, None) is not None
+
+        for node in self.nodes.values():
+            if not node.up:
+                tell(f"the host {node.name} is down: {node.problem}")
+                self.mark_stale(node)
+            elif self.managers.update("nodes", node.id, unmark):
+                tell(f"the host {node.name} is up again")
+
+    def containers(self, **labels: str) -> list[Container]:
+        """The containers of the stack's tasks, on all nodes that are up."""
+        found = self.each(lambda engine: stack_containers(engine, self.stack.name, **labels))
+        there = [one for each in found.values() for one in each if one.status in _THERE]
+        return sorted(there, key=lambda one: str(one.name))
+
+    def container(self, task: Mapping[str, Any]) -> Container | None:
+        """The container of a task, running or not; None where it is not there to be asked."""
+        node = self.nodes.get(task.get("NodeID", ""))
+        identity = task["Status"].get("ContainerStatus", {}).get("ContainerID")
+        if node is None or node.up is None or not identity:
+            return None
+        try:
+            with engine_errors(node.name):
+                return node.up.client.containers.get(identity)
+        except EngineError:
+            return None
+
+    def registry_auth(self, image: str) -> str:
+        """The X-Registry-Auth header for an image, as the user's docker client is logged in."""
+        api = self.managers.engine.client.api
+        registry, _ = docker.auth.resolve_repository_name(image.partition("@")[0])
+        found = docker.auth.get_config_header(api, registry)
+        return found.decode() if isinstance(found, bytes) else found or ""
+
+    def is_up(self, task: Mapping[str, Any]) -> bool:
+        """Whether a task is on a node that is up, or on none yet."""
+        identity = task.get("NodeID")
+        return not identity or (identity in self.nodes and self.nodes[identity].up is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Gone:
+    why: str
+
+
+def _ask(ask: Callable[[Engine], _Answer], node: Node) -> "_Answer | _Gone":
+    assert node.engine is not None
+    try:
+        return ask(node.engine)
+    except KilnError as error:
+        # A refusal is one; silence may be a host that has gone.
+        if _answers(node.engine):
+            raise
+        return _Gone(error.message)
+
+
+def _answers(engine: Engine) -> bool:
+    for _ in range(3):
+        try:
+            engine.client.ping()
+        except Exception as error:
+            if not is_no_answer(error):
+                raise
+            time.sleep(0.5)
+        else:
+            return True
+    return False
+
+
+def open_fleet(stack: Stack, swarm: Swarm, env: Mapping[str, str], run: Runner) -> Fleet:
+    """Reach the nodes of a swarm.
+
+    Raises:
+        HostError: no manager answers.
+        RefusedError: a node cannot be reached for want of an address.
+    """
+    with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
+        reached = list(pool.map(lambda one: _connect(one, env, run), swarm.nodes))
+        engines: dict[str, Engine] = {}
+        managing = []
+        for address, engine in zip(swarm.nodes, reached, strict=True):
+            if isinstance(engine, KilnError):
+                continue
+            with engine_errors(address):
+                info = engine.client.info()["Swarm"]
+            if not info.get("NodeID"):
+                raise RefusedError(
+                    "is no node of a swarm",
+                    where=address,
+                    hint="`docker swarm init` or `docker swarm join` there; Kiln makes no swarm",
+                )
+            engines[info["NodeID"]] = engine
+            if info.get("ControlAvailable"):
+                managing.append(engine)
+        if not managing:
+            said = [one.message for one in reached if isinstance(one, KilnError)]
+            raise HostError(
+                "no manager of the swarm answers",
+                where="deploy.swarm.nodes",
+                details=tuple(said),
+                hint="name at the least one that runs; `docker node ls` shows managers",
+            )
+        managers = Managers(managing)
+        listed = [
+            one for one in managers.get("nodes") if one["Spec"].get("Availability") != "drain"
+        ]
+        missing = [one for one in listed if one["ID"] not in engines]
+        if swarm.discover:
+            addresses = [swarm.discover.format(address=one["Status"]["Addr"]) for one in missing]
+            found = pool.map(lambda one: _connect(one, env, run), addresses)
+            for node, answer in zip(missing, found, strict=True):
+                if not isinstance(answer, KilnError):
+                    engines[node["ID"]] = answer
+    nodes = {one["ID"]: _node(one, engines.get(one["ID"])) for one in listed}
+    return Fleet(stack, swarm, managers, nodes)
+
+
+def _node(found: Mapping[str, Any], engine: Engine | None) -> Node:
+    state = found["Status"]["State"]
+    problem = ""
+    if state == "down":
+        problem = "Swarm calls it down"
+    elif engine is None:
+        problem = "its engine is not reached"
+    return Node(found["ID"], found["Description"]["Hostname"], engine, problem)
+
+
+def _connect(address: str, env: Mapping[str, str], run: Runner) -> Engine | KilnError:
+    try:
+        return connect(address, env, run)
+    except KilnError as error:
+        return error

@@ -1,0 +1,40 @@
+"""Releases on the nodes of a swarm: visitors of every node notice nothing."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.conftest import Kiln
+from tests.e2e.swarms import Swarm, SwarmSystem, private_swarm, run_swarm_system
+from tests.e2e.systems import Images, assert_unharmed, under_load
+
+
+@pytest.fixture(scope="module")
+def swarm() -> Iterator[Swarm]:
+    with private_swarm() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def system(
+    kiln: Kiln, swarm: Swarm, images: Images, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[SwarmSystem]:
+    """A production on three nodes, which serves the first image."""
+    folder = tmp_path_factory.mktemp("swarm")
+    with run_swarm_system(kiln, swarm, images, folder) as made:
+        made.done("deploy", made.name, images.first)
+        yield made
+
+
+def test_visitors_of_all_nodes_go_over_to_another_image_and_back(
+    system: SwarmSystem, images: Images
+) -> None:
+    ended, result = under_load(system, lambda: system.deploy(images.second))
+    assert ended.code == 0, ended.err
+    assert_unharmed(system, result)
+    assert len(result.versions) == 2
+    ended, result = under_load(system, lambda: system("rollback", system.name))
+    assert ended.code == 0, ended.err
+    assert_unharmed(system, result)
+    shown = system("status", system.name, "--check")
+    assert shown.code == 0, shown.out + shown.err
