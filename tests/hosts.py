@@ -288,6 +288,10 @@ class Host:
     def reboot(self) -> None:
         """Cut the power, and switch it on again."""
         self.cut_power()
+        self.switch_on()
+
+    def switch_on(self) -> None:
+        """Give it power again."""
         self.first = _First.start(*_NAMESPACES)
         self.boot()
 

@@ -244,7 +244,11 @@ def _bring_to_release(
         database_has_both=database_has_both,
         clean_config=bool(change.cached),
     )
-    folder = Path(site.stack.deploy.secrets) / site.stack.name / str(state.current.number)
+    deploy = site.stack.deploy
+    # Swarm mounts its secrets at this place in the containers; no host has a folder with them.
+    folder = Path(MOUNT_POINT)
+    if deploy.swarm is None:
+        folder = Path(deploy.secrets) / site.stack.name / str(state.current.number)
     return replace(change, cached=(), folders=(folder,))
 
 

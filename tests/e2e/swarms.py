@@ -168,7 +168,7 @@ class SwarmSystem(System):
 @contextlib.contextmanager
 def run_swarm_system(
     kiln: Kiln,
-    swarm: Swarm,
+    on: Swarm,
     images: Images,
     folder: Path,
     services: Sequence[str] = ("database", "cache"),
@@ -191,15 +191,15 @@ def run_swarm_system(
         "listen": str(PORT),
         "media": {"volume": {"driver": "local", "options": shared}},
         **deploy,
-        "swarm": {"nodes": swarm.addresses, **deploy.get("swarm", {})},
+        "swarm": {"nodes": on.addresses, **deploy.get("swarm", {})},
     }
 
     def make(*values: Any) -> SwarmSystem:
         made = SwarmSystem(*values)
-        made.swarm = swarm
+        made.swarm = on
         return made
 
-    engine = swarm.hosts[0].client()
+    engine = on.hosts[0].client()
     with run_environment(
         kiln, engine, tree, "production", services, settings, make=make, port=PORT, **deploy
     ) as system:

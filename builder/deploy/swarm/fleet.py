@@ -254,6 +254,9 @@ def open_fleet(stack: Stack, swarm: Swarm, env: Mapping[str, str], run: Runner) 
             for node, answer in zip(missing, found, strict=True):
                 if not isinstance(answer, KilnError):
                     engines[node["ID"]] = answer
+    # In the order of the file.
+    order = [*engines, *(one["ID"] for one in listed)]
+    listed.sort(key=lambda one: order.index(one["ID"]))
     nodes = {one["ID"]: _node(one, engines.get(one["ID"])) for one in listed}
     return Fleet(stack, swarm, managers, nodes)
 

@@ -18,6 +18,7 @@ _ENDED = ("complete", "shutdown", "failed", "rejected", "remove", "orphaned")
 # Swarm tries again by itself what a node refuses, e.g. while its network is just being made.
 _REFUSALS = 5
 _PAUSE = 0.3
+_LOOK_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -78,8 +79,11 @@ class Tasks:
         """
         until = time.monotonic() + seconds
         steady: frozenset[str] = frozenset()
-        since = 0.0
+        since, looked = 0.0, time.monotonic()
         while True:
+            if time.monotonic() - looked > _LOOK_SECONDS:
+                self.fleet.check()
+                looked = time.monotonic()
             self.refuse_failed(name, known)
             running = frozenset(one["ID"] for one in self.running(name))
             if len(running) < count or running != steady:

@@ -27,6 +27,7 @@ VARIANTS: dict[str, ProxyPlan] = {
         trusted=(IPv4Network("10.9.0.0/16"), IPv4Network("192.0.2.7/32")),
         timeouts=Timeouts(request=600, keep_alive=5, drain=660),
     ),
+    "resolved": make_proxy_plan(replicas=4, assets=2, resolved=True),
 }
 
 
