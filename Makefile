@@ -3,7 +3,7 @@
 PYTHON ?= python3
 KILN := .venv/bin/kiln
 
-.PHONY: image test test-long test-magento check unit format setup clean bench bench-swap
+.PHONY: image test test-long test-magento check unit format setup clean bench bench-swap bench-scale
 
 image: setup ## Build the sample shop and push it to the local registry.
 	$(KILN) --project tests/store build --push
@@ -39,6 +39,9 @@ bench: setup ## Build a shop change by change, with Kiln and with what is used t
 
 bench-swap: setup ## Swap the sample shop under load, with Kiln and with what is used today.
 	.venv/bin/python -m benchmarks.swap $(BENCH_SWAP)
+
+bench-scale: setup ## From 1 to 8 web containers on a swarm of three engines.
+	.venv/bin/python -m benchmarks.scale $(BENCH_SCALE)
 
 setup: .venv/.made ## Whatever is missing: an engine, a registry, a base image.
 	$(KILN) --project tests/store setup

@@ -424,9 +424,9 @@ def under_load(
     with contextlib.ExitStack() as stack:
         loads = [stack.enter_context(start_load(one)) for one in system.loads(**changes)]
         for load in loads:
-            load.wait_done(calm)
+            load.wait_done(calm // len(loads))
         ended = act()
-        marks = [load.progress.done + calm for load in loads]
+        marks = [load.progress.done + calm // len(loads) for load in loads]
         for load, mark in zip(loads, marks, strict=True):
             load.wait_done(mark)
         return ended, merge_results([load.stop() for load in loads])
