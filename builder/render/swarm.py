@@ -1,5 +1,6 @@
 """Stack and release -> services of a swarm, as its API takes them. Pure."""
 
+import copy
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -490,7 +491,11 @@ def _update(order: str) -> Spec:
 
 def _with_hash(spec: Spec) -> Spec:
     """With a label that tells whether another spec was meant."""
-    digest = hashlib.sha256(text_of([spec]).encode()).hexdigest()[:16]
+    meant = copy.deepcopy(spec)
+    for one in meant["TaskTemplate"]["ContainerSpec"].get("Secrets", ()):
+        # Another version is no other service.
+        one["SecretID"] = one["SecretName"] = ""
+    digest = hashlib.sha256(text_of([meant]).encode()).hexdigest()[:16]
     return {**spec, "Labels": {**spec["Labels"], SPEC_LABEL: digest}}
 
 

@@ -38,3 +38,6 @@ def test_visitors_of_all_nodes_go_over_to_another_image_and_back(
     assert_unharmed(system, result)
     shown = system("status", system.name, "--check")
     assert shown.code == 0, shown.out + shown.err
+    assert "PHP 8" in system.done("exec", system.name, "--", "php", "--version").out
+    assert "r3-web.2." in system.done("logs", system.name, "web").out
+    assert system.done("prune", system.name).out == "nothing to remove\n"

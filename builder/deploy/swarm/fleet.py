@@ -1,7 +1,7 @@
 """The nodes of a swarm: each one's own engine, asked side by side; who is down, and what then."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -31,12 +31,14 @@ class Node:
         id: of Swarm.
         name: its host's.
         engine: None where it cannot be reached.
+        ready: as Swarm saw it at first.
         problem: why nothing is asked of it; empty where it is up.
     """
 
     id: str
     name: str
     engine: Engine | None
+    ready: bool
     problem: str = ""
 
     @property
@@ -54,12 +56,14 @@ class Fleet:
         swarm: its settings.
         managers: the swarm's.
         nodes: by ID.
+        held: this process holds the lease: what it learns of hosts has consequences.
     """
 
     stack: Stack
     swarm: Swarm
     managers: Managers
     nodes: dict[str, Node]
+    held: bool = False
 
     @property
     def up(self) -> list[Node]:
@@ -72,7 +76,11 @@ class Fleet:
         return [one for one in self.nodes.values() if not one.up]
 
     def each(
-        self, ask: Callable[[Engine], _Answer], *, bound: int = _SIDE_BY_SIDE
+        self,
+        ask: Callable[[Engine], _Answer],
+        *,
+        bound: int = _SIDE_BY_SIDE,
+        among: Collection[str] | None = None,
     ) -> dict[str, _Answer]:
         """Ask the engine of every node that is up, side by side; the answers by node.
 
@@ -81,11 +89,12 @@ class Fleet:
         Args:
             ask: what.
             bound: so many at once.
+            among: of these nodes; None for all.
 
         Raises:
             ReleaseError: a node is down, and the policy is to go back.
         """
-        nodes = self.up
+        nodes = [one for one in self.up if among is None or one.id in among]
         found: dict[str, _Answer] = {}
         with ThreadPoolExecutor(min(bound, max(1, len(nodes)))) as pool:
             asked = {one.id: pool.submit(_ask, ask, one) for one in nodes}
@@ -114,8 +123,9 @@ class Fleet:
         gone = list(lost)
         for node, why in gone:
             node.problem = why
-            self.mark_stale(node)
-        if gone and self.swarm.down == "go_back":
+            if self.held:
+                self.mark_stale(node)
+        if gone and self.held and self.swarm.down == "go_back":
             node, why = gone[0]
             raise ReleaseError(
                 f"the host {node.name} is down: {why}",
@@ -136,7 +146,21 @@ class Fleet:
         self.managers.update("nodes", node.id, mark)
 
     def take_back(self, tell: Callable[[str], None]) -> None:
-        """Let proxies run again on nodes that are up again; keep them off those that are down."""
+        """Let proxies run again on nodes that are up again; keep them off those that are down.
+
+        Raises:
+            RefusedError: a node serves, as Swarm says, and cannot be told what.
+        """
+        self.held = True
+        for node in self.down:
+            if node.ready:
+                raise RefusedError(
+                    f"the engine of {node.name} is not reached, and Swarm calls that host ready",
+                    where="deploy.swarm.nodes",
+                    hint="list its address, or see that it can be reached; a host that has just "
+                    "gone down is noticed within a minute; `docker node update --availability "
+                    "drain` leaves one out",
+                )
         label = stale_label(self.stack.name)
 
         def unmark(spec: dict[str, Any]) -> bool:
@@ -268,7 +292,7 @@ def _node(found: Mapping[str, Any], engine: Engine | None) -> Node:
         problem = "Swarm calls it down"
     elif engine is None:
         problem = "its engine is not reached"
-    return Node(found["ID"], found["Description"]["Hostname"], engine, problem)
+    return Node(found["ID"], found["Description"]["Hostname"], engine, state == "ready", problem)
 
 
 def _connect(address: str, env: Mapping[str, str], run: Runner) -> Engine | KilnError:

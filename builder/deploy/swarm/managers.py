@@ -85,7 +85,7 @@ class Managers:
         except SwarmRefusedError as error:
             if error.status != 409:
                 raise
-            return str(self.get(f"{kind}/{spec['Name']}")["ID"])
+            made = self.get(f"{kind}/{spec['Name']}")
         return str(made.get("ID") or made["Id"])
 
     def update(

@@ -18,6 +18,7 @@ from builder.deploy.engine import Engine, run_in, stack_containers
 from builder.deploy.proxy import Drained, Proxy
 from builder.deploy.proxy_reader import ProxyState, SlotState, Traffic
 from builder.deploy.swarm.fleet import Fleet
+from builder.deploy.swarm.tasks import Tasks
 from builder.errors import EngineError, ProxyError
 from builder.plan.proxy import SLOTS, Mode, Slot
 from builder.process import Completed
@@ -167,7 +168,7 @@ class Proxies:
         )
 
     def each(self, ask: Callable[[Proxy], _Answer]) -> dict[str, _Answer]:
-        """Tell the proxy of every node that is up; the answers by node.
+        """Tell the proxy of every node that is up and has one; the answers by node.
 
         Raises:
             ProxyError: one refuses, or does not run.
@@ -186,7 +187,8 @@ class Proxies:
                         raise
                     time.sleep(_PAUSE)
 
-        return self.fleet.each(on)
+        name = service_name(stack, "proxy")
+        return self.fleet.each(on, among=Tasks(self.fleet).wanted(name))
 
 
 def _runs(engine: Engine, stack: str) -> bool:

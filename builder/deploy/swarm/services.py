@@ -69,9 +69,8 @@ def services_down(tasks: Tasks, site: Site) -> tuple[str, ...]:
     """Those of which no task runs; of the proxy, where it lacks on a node that is up."""
     found = []
     for name in site.images:
-        running = tasks.running(service_name(site.stack.name, name))
-        wanted = len(tasks.fleet.up) if name == "proxy" else 1
-        if len(running) < wanted:
+        service = service_name(site.stack.name, name)
+        if len(tasks.running(service)) < max(1, len(tasks.wanted(service))):
             found.append(name)
     return tuple(found)
 
@@ -108,11 +107,12 @@ def start_services(tasks: Tasks, site: Site, restart: Collection[str]) -> None:
             site.lease.check()
             managers.update("services", spec["Name"], _replace(spec), tasks.auth(spec))
     for name in site.images:
-        count = len(tasks.fleet.up) if name == "proxy" else 1
-        known = tasks.failed(service_name(site.stack.name, name))
-        tasks.wait_running(
-            service_name(site.stack.name, name), count, _SECONDS, stable=0, known=known
-        )
+        service = service_name(site.stack.name, name)
+        known = tasks.failed(service)
+        # Of a global service Swarm makes the tasks a moment later.
+        tasks.wait_running(service, 1, _SECONDS, stable=0, known=known)
+        count = len(tasks.wanted(service))
+        tasks.wait_running(service, count, _SECONDS, stable=0, known=known)
     started = {*down, *restart}
     recorded = parse_services(site.stack.name, site.keeper.read(SERVICES))
     recorded |= {name: site.images[name] for name in site.images if name in started}

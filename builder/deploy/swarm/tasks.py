@@ -58,6 +58,14 @@ class Tasks:
             and self.fleet.is_up(one)
         ]
 
+    def wanted(self, name: str) -> set[str]:
+        """The nodes that are up where tasks of a service are to run."""
+        return {
+            one["NodeID"]
+            for one in self.of(name)
+            if one.get("NodeID") and one["DesiredState"] == "running" and self.fleet.is_up(one)
+        }
+
     def failed(self, name: str) -> set[str]:
         """Those that have failed."""
         return {one["ID"] for one in self.of(name) if one["Status"]["State"] in _FAILED}
