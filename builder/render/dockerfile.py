@@ -79,6 +79,7 @@ def _support_files(
         f"runtime/etc/php/{php_version}/fpm/conf.d/99-kiln.ini": ini,
         "runtime/usr/local/bin/kiln-entrypoint": rendered("runtime/kiln-entrypoint.j2"),
         "runtime/usr/local/bin/kiln-health": plain("runtime/kiln-health"),
+        "runtime/usr/local/bin/kiln-warm": plain("runtime/kiln-warm"),
         "runtime/usr/local/bin/kiln-release": plain("runtime/kiln-release"),
         "runtime/usr/local/lib/kiln/release-env.php": plain("runtime/release-env.php"),
         "runtime/usr/local/lib/kiln/release-etc.php": plain("runtime/release-etc.php"),

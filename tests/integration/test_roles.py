@@ -267,6 +267,21 @@ def test_a_stop_lets_cron_groups_with_a_process_of_their_own_finish(
         assert b"background-ended" in cron.engine.logs()
 
 
+def test_cron_once_ends_when_what_was_due_has_ended(start: Run, installed: Backend) -> None:
+    row = schedule(installed, "acme_background")
+    with start("cron", "once") as cron:
+        assert ended_with(cron) == 0
+        assert b"background-ended" in cron.engine.logs()
+    assert installed.sql(f"SELECT status FROM cron_schedule WHERE schedule_id = {row}") == "success"
+
+
+def test_warming_up_fails_where_a_page_does(shop_web: Container) -> None:
+    assert shop_web.run("kiln-warm", "http://shop.example/", "60", "/", "/health_check.php")[0] == 0
+    code, output = shop_web.run("kiln-warm", "", "60", "/", "/static/version1/nothing.css")
+    assert code == 1
+    assert "/static/version1/nothing.css: HTTP/1.1 404" in output
+
+
 def test_a_stop_while_cron_waits_ends_it_at_once(start: Run, installed: Backend) -> None:
     """Killed after ten seconds, it would not end with 0."""
     with start("cron") as cron:
