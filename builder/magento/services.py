@@ -9,7 +9,13 @@ from collections.abc import Iterable, Iterator
 
 from builder.magento.env_tree import EnvScalar, KeyPath, Leaf, SecretRef
 from builder.magento.readers import DeliveryTable, load_delivery_table
-from builder.project.environment import Amqp, Database, EnvironmentFile, Redis
+from builder.project.environment import (
+    Amqp,
+    Database,
+    EnvironmentFile,
+    ObjectStorage,
+    Redis,
+)
 from builder.project.secret_name import Secret
 
 # `install/date` says that the shop is installed; the Admin leaves older news out.
@@ -60,6 +66,7 @@ def service_leaves(
         *_cache_types(file, table, extra_cache_types),
         *_queue(services.queue),
         *_lock(file),
+        *_remote_storage(services.object_storage),
     ]
     for index, varnish in enumerate(services.varnish):
         path: KeyPath = ("http_cache_hosts", index)
@@ -186,6 +193,26 @@ def _lock(file: EnvironmentFile) -> Iterator[Leaf]:
     yield Leaf(("lock", "provider"), file.services.lock, at)
     if file.services.lock == "file":
         yield Leaf(("lock", "config", "path"), _LOCK_FOLDER, at)
+
+
+def _remote_storage(storage: ObjectStorage | None) -> Iterator[Leaf]:
+    """Names as Magento_AwsS3 reads them (Driver/AwsS3Factory::prepareConfig)."""
+    if storage is None:
+        return
+    at = ("services", "object_storage")
+    yield Leaf(("remote_storage", "driver"), "aws-s3", at)
+    yield Leaf(("remote_storage", "prefix"), storage.prefix, (*at, "prefix"))
+    path: KeyPath = ("remote_storage", "config")
+    yield Leaf((*path, "bucket"), storage.bucket, (*at, "bucket"))
+    yield Leaf((*path, "region"), storage.region, (*at, "region"))
+    if storage.endpoint is not None:
+        yield Leaf((*path, "endpoint"), storage.endpoint, (*at, "endpoint"))
+    if storage.path_style:
+        yield Leaf((*path, "path_style"), "1", (*at, "path_style"))
+    if storage.access_key is not None and storage.secret_key is not None:
+        keys: KeyPath = (*path, "credentials")
+        yield Leaf((*keys, "key"), SecretRef(storage.access_key.secret), (*at, "access_key"))
+        yield Leaf((*keys, "secret"), SecretRef(storage.secret_key.secret), (*at, "secret_key"))
 
 
 def _redis_rows(redis: Redis, host_key: str) -> dict[str, EnvScalar]:

@@ -9,10 +9,12 @@ from builder.magento.env_settings import EnvSetting, search_adapter
 from builder.magento.env_tree import Leaf
 from builder.magento.readers import load_delivery_table, release_of
 from builder.magento.versions import parse_version
+from builder.project.deployment import ObjectStorageMedia
 from builder.project.environments import Environment
 
 _ENV_PATTERN = re.compile(r"#env\(\s*\w+\s*(,\s*\"[^\"]+\")?\)\n?")
 _HOSTS = ("host", "server")
+_STORAGE_MODULE = "Magento_AwsS3"
 _NO_HOST = "a host must not be empty"
 
 
@@ -44,6 +46,7 @@ def find_problems(
             if why:
                 yield environment.where(*leaf.origin), why
     yield from _service_problems(environment, version)
+    yield from _media_problems(environment, config)
     if config is not None:
         yield from _unknown_scopes(environment, config)
 
@@ -83,6 +86,23 @@ def _service_problems(environment: Environment, version: str) -> Iterator[tuple[
     if release_of(version) < parse_version(since):
         where = environment.where("services", "search", "engine")
         yield where, f"Magento has {adapter} from {since} on, and this is {version}"
+
+
+def _media_problems(
+    environment: Environment, config: ConfigPhp | None
+) -> Iterator[tuple[str, str]]:
+    storage, deploy = environment.file.services.object_storage, environment.file.deploy
+    if storage is None:
+        if deploy is not None and isinstance(deploy.media, ObjectStorageMedia):
+            where = environment.where("deploy", "media")
+            yield where, "services.object_storage must say which bucket the media are in"
+        return
+    if (storage.access_key is None) != (storage.secret_key is None):
+        where = environment.where("services", "object_storage")
+        yield where, "an object storage needs access_key and secret_key, or neither"
+    if config is not None and not config.modules.get(_STORAGE_MODULE):
+        where = environment.where("services", "object_storage")
+        yield where, f"{_STORAGE_MODULE}, which speaks to it, is not on in config.php"
 
 
 def _unknown_scopes(environment: Environment, config: ConfigPhp) -> Iterator[tuple[str, str]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from builder.errors import ProjectFileError
-from builder.project.deployment import Deploy
+from builder.project.deployment import ClaimMedia, Deploy
 from builder.project.environments import Environment
 from builder.project.loading import Project
 from builder.project.references import referenced_secrets
@@ -105,6 +105,12 @@ def plan_stack(project: Project, environment: Environment, page: str) -> Stack:
             where=environment.where(),
             hint="add `deploy:`, at the least `deploy: {}`; README, Staging and production",
         )
+    if isinstance(file.deploy.media, ClaimMedia):
+        raise ProjectFileError(
+            "a claim is a volume of Kubernetes, and this system runs on an engine",
+            where=environment.where("deploy", "media"),
+            hint="take deploy.media out, or `kiln render kubernetes` and apply what it writes",
+        )
     own = file.deploy.services.model_dump(exclude_none=True)
     _require_own_hosts(environment, own)
     name = stack_name(project.file.name, environment.name)
@@ -123,7 +129,7 @@ def plan_stack(project: Project, environment: Environment, page: str) -> Stack:
         queue=(queue.user, queue.password.secret) if queue and "queue" in own else None,
         certificate=_certificate(environment),
         varnish=tuple(f"{one.host}:{one.port}" for one in file.services.varnish),
-        base_url=_base_url(environment),
+        base_url=base_url(environment),
         allowed=tuple(map(ip_network, file.deploy.maintenance.allowed)),
         trusted=tuple(map(ip_network, file.deploy.trusted_proxies)),
         page=page,
@@ -150,7 +156,8 @@ def _certificate(environment: Environment) -> str | None:
     return name
 
 
-def _base_url(environment: Environment) -> str:
+def base_url(environment: Environment) -> str:
+    """Where visitors reach the shop; empty where only the database says."""
     settings = environment.file.settings.default
     for path in ("web/secure/base_url", "web/unsecure/base_url"):
         value = settings.get(path)

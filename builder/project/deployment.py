@@ -50,6 +50,13 @@ Cidr = Annotated[StrictStr, AfterValidator(_cidr)]
 UrlPath = Annotated[StrictStr, Field(pattern=r"^/[^\s]*$")]
 ConsumerName = Annotated[StrictStr, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*$")]
 Published = Annotated[StrictStr, Field(pattern=r"^(?:\[?[0-9A-Fa-f.:]+\]?:)?[0-9]{1,5}$")]
+# Of Kubernetes: a DNS subdomain, RFC 1123.
+ObjectName = Annotated[
+    StrictStr,
+    Field(
+        max_length=253, pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$"
+    ),
+]
 # Anything but a digest would let two starts of a service run two versions of it.
 Pinned = Annotated[StrictStr, Field(pattern=r"^\S+@sha256:[0-9a-f]{64}$")]
 
@@ -159,9 +166,15 @@ class VolumeMedia(FrozenModel):
 
 
 class ObjectStorageMedia(FrozenModel):
-    """Media in an object storage, by Magento's own remote_storage: nothing is mounted."""
+    """Media in `services.object_storage`, by Magento's own remote_storage: nothing is mounted."""
 
     object_storage: Literal[True]
+
+
+class ClaimMedia(FrozenModel):
+    """Media in a volume of Kubernetes that all pods mount."""
+
+    claim: ObjectName = Field(description="A PersistentVolumeClaim that allows ReadWriteMany.")
 
 
 class SwarmRole(FrozenModel):
@@ -211,7 +224,7 @@ class Deploy(FrozenModel):
 
     driver: Literal["one_host", "swarm"] = "one_host"
     swarm: Swarm | None = None
-    media: VolumeMedia | ObjectStorageMedia | None = Field(
+    media: VolumeMedia | ObjectStorageMedia | ClaimMedia | None = Field(
         None, description="Where the shop's media are; by default in a volume of the host."
     )
     host: StrictStr | None = Field(

@@ -90,6 +90,20 @@ class Varnish(FrozenModel):
     port: Port = 80
 
 
+class ObjectStorage(FrozenModel):
+    """A bucket of S3 or of what speaks its protocol, for media: Magento_AwsS3."""
+
+    bucket: StrictStr
+    region: StrictStr
+    endpoint: StrictStr | None = Field(None, description="A URL; without, Amazon's own.")
+    path_style: StrictBool = Field(False, description="The bucket in the path, not in the host.")
+    prefix: StrictStr = Field("", description="A folder in the bucket.")
+    access_key: Secret | None = Field(
+        None, description="Without both keys, the role of the machine or pod counts."
+    )
+    secret_key: Secret | None = None
+
+
 class Services(FrozenModel):
     """What a system's containers talk to."""
 
@@ -99,6 +113,9 @@ class Services(FrozenModel):
     session: Redis | None = Field(None, description="Sessions; without, the database holds them.")
     queue: Amqp | None = Field(None, description="Messages; without, the database holds them.")
     search: Search | None = None
+    object_storage: ObjectStorage | None = Field(
+        None, description="Where media are kept; without, in the folder pub/media."
+    )
     varnish: tuple[Varnish, ...] = ()
     lock: Literal["db", "file", "cache"] = Field("db", description="Who keeps Magento's locks.")
 

@@ -293,3 +293,37 @@ def test_a_tree_refuses_what_is_given_twice() -> None:
         build_tree([Leaf(("a", "b"), 1), Leaf(("a", "b"), 2)])
     with pytest.raises(TypeError, match="through"):
         build_tree([Leaf(("a",), 1), Leaf(("a", "b"), 2)])
+
+
+STORAGE = {"bucket": "media", "region": "eu-central-1"}
+
+
+def test_media_in_an_object_storage_go_by_remote_storage() -> None:
+    keys = {"access_key": {"secret": "s3-key"}, "secret_key": {"secret": "s3-secret"}}
+    storage = {**STORAGE, **keys, "endpoint": "https://s3.example", "path_style": True}
+    delivery = plan(with_services(object_storage=storage))
+    assert at(delivery, "remote_storage") == {
+        "driver": "aws-s3",
+        "prefix": "",
+        "config": {
+            "bucket": "media",
+            "region": "eu-central-1",
+            "endpoint": "https://s3.example",
+            "path_style": "1",
+            "credentials": {"key": SecretRef("s3-key"), "secret": SecretRef("s3-secret")},
+        },
+    }
+    assert {"s3-key", "s3-secret"} <= set(delivery.secrets)
+
+
+def test_an_object_storage_by_the_machines_role_has_no_keys() -> None:
+    config = at(plan(with_services(object_storage=STORAGE)), "remote_storage/config")
+    assert config == STORAGE
+
+
+def test_an_object_storage_that_cannot_work_is_refused() -> None:
+    one_key = {**STORAGE, "access_key": {"secret": "s3-key"}}
+    assert "or neither" in refusal(with_services(object_storage=one_key))
+    assert "Magento_AwsS3" in refusal(with_services(object_storage=STORAGE), config=CONFIG_PHP)
+    media = {**MINIMAL, "deploy": {"media": {"object_storage": True}}}
+    assert "services.object_storage" in refusal(media)

@@ -37,3 +37,8 @@ def test_the_certificate_is_a_secret_of_its_own(tmp_path: Path) -> None:
 def test_each_varnish_is_told_to_purge(tmp_path: Path) -> None:
     several = with_services(varnish=[{"host": "one"}, {"host": "two", "port": 6081}])
     assert make_stack(tmp_path, {**several, "deploy": {}}).varnish == ("one:80", "two:6081")
+
+
+def test_an_engine_has_no_claims(tmp_path: Path) -> None:
+    with pytest.raises(ProjectFileError, match="volume of Kubernetes"):
+        make_stack(tmp_path, {**MINIMAL, "deploy": {"media": {"claim": "shop-media"}}})
