@@ -1,4 +1,4 @@
-"""`kiln build` and `kiln render`."""
+"""`kiln build`."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -312,11 +312,3 @@ def _print_result(record: dict[str, Any], pushed: PushResult | None) -> None:
     else:
         click.echo("not pushed; `kiln build --push` does that")
     click.echo(record["image"] if pushed else record["digest"])
-
-
-@click.command()
-@click.pass_obj
-def render(path: Path) -> None:
-    """Print the Dockerfile that a build would use."""
-    settings = read_settings()
-    click.echo(prepare(load_project(path), settings).rendered.dockerfile, nl=False)

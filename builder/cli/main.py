@@ -19,6 +19,7 @@ from builder.cli import (
     operate,
     project,
     promote,
+    render,
     report,
     secrets,
 )
@@ -54,7 +55,7 @@ def cli(context: click.Context, project_path: Path) -> None:
 
 for command in (
     build.build,
-    build.render,
+    render.render,
     project.init,
     project.lint,
     project.schema,

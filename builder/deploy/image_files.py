@@ -2,7 +2,7 @@
 
 import io
 import tarfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from builder.deploy.engine import Engine, engine_errors
@@ -74,3 +74,9 @@ def read_files(engine: Engine, image: str, expression: Sequence[str]) -> Mapping
             if file is not None:
                 found[member.name.removeprefix("./")] = file.read()
     return found
+
+
+def any_path(patterns: Iterable[str]) -> list[str]:
+    """An expression of find(1) for files whose path matches one of the patterns."""
+    words = [word for pattern in patterns for word in ("-o", "-path", pattern)]
+    return ["(", *words[1:], ")"]

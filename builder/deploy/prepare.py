@@ -6,7 +6,7 @@ from datetime import datetime
 
 from builder.deploy.database_status import DatabaseStatus, parse_status, require_answer
 from builder.deploy.delivery import shop_secrets
-from builder.deploy.image_files import read_files, read_labels
+from builder.deploy.image_files import any_path, read_files, read_labels
 from builder.deploy.keeper import SECRETS, HostFile
 from builder.deploy.site import Site
 from builder.deploy.state import MANIFEST, PROBE, RELEASES, HostState, release_folder
@@ -232,10 +232,7 @@ def _plan(
 
 def read_facts(site: Site, image: str) -> ReleaseFiles:
     """What the files of an image say of its database; the image is on the host."""
-    expression = ["("]
-    for pattern in RELEASE_FILES:
-        expression += ["-path", pattern, "-o"]
-    return read_release_files(read_files(site.engine, image, [*expression[:-1], ")"]))
+    return read_release_files(read_files(site.engine, image, any_path(RELEASE_FILES)))
 
 
 def _pull_facts(site: Site, image: str) -> ReleaseFiles:

@@ -21,7 +21,7 @@ def template_environment() -> jinja2.Environment:
     """Jinja2 over the templates; a name that is not given is an error."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(
-            [template_folder(name) for name in ("dockerfiles", "compose", "shop")]
+            [template_folder(name) for name in ("dockerfiles", "compose", "kubernetes", "shop")]
         ),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -31,6 +31,8 @@ def template_environment() -> jinja2.Environment:
     )
     environment.filters["json"] = quote_json
     environment.filters["compose"] = quote_compose
+    environment.filters["yaml"] = quote_yaml
+    environment.filters["yaml_block"] = write_yaml_block
     environment.filters["copy_form"] = quote_copy
     environment.filters["run_form"] = quote_run
     environment.filters["php_string"] = quote_php
@@ -47,6 +49,24 @@ def quote_json(value: object) -> str:
 def quote_compose(value: object) -> str:
     """A value in a compose file, in which `$` would begin a variable even inside of quotes."""
     return quote_json(value).replace("$", "$$")
+
+
+def quote_yaml(value: object) -> str:
+    """A value in YAML on one line, whatever reads it: PyYAML, or Kubernetes' Go.
+
+    JSON is YAML but for characters that YAML takes for the end of a line, or does not take at all.
+    """
+    text = quote_json(value)
+    return "".join(one if one.isprintable() else f"\\U{ord(one):08x}" for one in text)
+
+
+def write_yaml_block(text: str, indent: int) -> str:
+    """Lines of text as YAML's literal block, indented; quoted where no block can hold them."""
+    lines = text.removesuffix("\n").split("\n")
+    begins = text[:1].strip() and text.endswith("\n") and lines[-1]
+    if not begins or not all(line.isprintable() for line in lines):
+        return quote_yaml(text)
+    return "|\n" + "\n".join(" " * indent + line if line else "" for line in lines)
 
 
 def quote_run(command: str, prefix: str = "") -> str:
