@@ -8,8 +8,9 @@ from builder.cli.build import prepare
 from builder.cli.output import ReleaseView
 from builder.cli.settings import read_settings
 from builder.cli.system import environment_argument
-from builder.deploy.cluster import describe_release
+from builder.deploy.kubernetes import describe_release
 from builder.deploy.engine import connect
+from builder.errors import HostError
 from builder.plan.kubernetes import plan_cluster
 from builder.process import run
 from builder.project.environments import load_environment
@@ -61,7 +62,14 @@ def kubernetes(path: Path, environment: str, image: str, folder: Path | None) ->
         click.echo("".join(files[name] for name in MANIFESTS), nl=False)
         click.echo(files[NOTES], nl=False, err=True)
         return
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, text in files.items():
-        (folder / name).write_text(text, encoding="utf-8")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            (folder / name).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise HostError(
+            f"the manifests cannot be written: {error.strerror}",
+            where=str(error.filename or folder),
+            hint="give --to a folder that may be written to",
+        ) from None
     click.echo(f"{folder / NOTES} says in which order {folder}/*.yaml are applied")

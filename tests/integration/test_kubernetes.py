@@ -109,7 +109,10 @@ def test_what_cannot_be_rendered_is_refused_with_what_to_do(kiln: Kiln, shop: Sh
     tagged = kiln(*argv, shop.image.replace("@sha256", ""), cwd=shop.tree)
     assert tagged.code == 2
     assert "has no digest" in tagged.err
-    name, _, digest = shop.image.partition("@")
-    missing = kiln(*argv, f"{name}@sha256:{'0' * 64}", cwd=shop.tree)
+    missing = kiln(*argv, f"{shop.image.partition('@')[0]}@sha256:{'0' * 64}", cwd=shop.tree)
     assert missing.code == 25, missing.err
-    assert digest not in missing.err
+    assert "kiln build --push" in missing.err
+    (shop.tree / "taken").write_text("a file")
+    taken = kiln(*argv, shop.image, "--to", str(shop.tree / "taken" / "below"), cwd=shop.tree)
+    assert taken.code == 12
+    assert "--to a folder that may be written to" in taken.err

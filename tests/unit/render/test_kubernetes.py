@@ -7,7 +7,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from builder.deploy.cluster import name_release
+from builder.deploy.kubernetes import name_release
 from builder.magento.delivery import plan_delivery
 from builder.magento.paths import mount_points
 from builder.plan.kubernetes import Cluster, ClusterRelease, name_consumers

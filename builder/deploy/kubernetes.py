@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from builder.deploy.engine import Engine, pull_image
 from builder.deploy.image_files import any_path, read_files, read_labels
+from builder.errors import EngineError
 from builder.magento.delivery import Delivery, plan_delivery
 from builder.magento.release_files import RELEASE_FILES, read_release_files
 from builder.magento.versions import load_versions
@@ -35,7 +36,14 @@ def describe_release(
         ProjectFileError: the environment does not fit the image.
         ReleaseError: the image is none of Kiln's.
     """
-    pull_image(engine, image, tell)
+    try:
+        pull_image(engine, image, tell)
+    except EngineError as error:
+        raise EngineError(
+            f"the image cannot be read: {error.message}",
+            where=error.where,
+            hint="name one that this engine can pull, as `kiln build --push` prints it",
+        ) from None
     labels = read_labels(engine, image)
     version = load_versions().magento_version(labels.edition, labels.version)  # type: ignore[arg-type]
     facts = read_release_files(read_files(engine, image, any_path(RELEASE_FILES)))
