@@ -8,8 +8,8 @@ from builder.cli.build import prepare
 from builder.cli.output import ReleaseView
 from builder.cli.settings import read_settings
 from builder.cli.system import environment_argument
-from builder.deploy.kubernetes import describe_release
 from builder.deploy.engine import connect
+from builder.deploy.kubernetes import describe_release
 from builder.errors import HostError
 from builder.plan.kubernetes import plan_cluster
 from builder.process import run

@@ -44,7 +44,7 @@ def names(keeper: SwarmKeeper, kind: str) -> set[str]:
 
 def test_one_has_the_lease_and_what_the_other_writes_is_refused(keeper: SwarmKeeper) -> None:
     first = keeper.acquire(60, someone("mia"))
-    with pytest.raises(LockedError, match="mia .* is changing"):
+    with pytest.raises(LockedError, match=r"mia .* is changing"):
         keeper.acquire(60, someone("tom"))
     holder = keeper.holder()
     assert holder is not None
