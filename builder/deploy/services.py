@@ -290,8 +290,16 @@ def _forget_certificates(site: Site, used: str | None) -> None:
 
 def _create_media(engine: Engine, stack: Stack) -> None:
     """The volume that all releases share; the shop's first container fills it, as its owner."""
+    volume = stack.deploy.media_volume
+    if volume is None:
+        return
     with engine_errors(engine.name):
-        engine.client.volumes.create(f"{stack.name}-media", labels={STACK_LABEL: stack.name})
+        engine.client.volumes.create(
+            f"{stack.name}-media",
+            driver=volume.driver,
+            driver_opts=dict(volume.options),
+            labels={STACK_LABEL: stack.name},
+        )
 
 
 def _put_proxy_files(site: Site) -> None:

@@ -272,6 +272,13 @@ class Deploy(FrozenModel):
         "/run/kiln", description="The folder on the host for secrets' files; must be on tmpfs."
     )
 
+    @property
+    def media_volume(self) -> SharedVolume | None:
+        """The volume that containers mount for media; None where they mount none."""
+        if self.media is None:
+            return SharedVolume()
+        return self.media.volume if isinstance(self.media, VolumeMedia) else None
+
     @model_validator(mode="after")
     def _name_nodes(self) -> "Deploy":
         if (self.driver == "swarm") != (self.swarm is not None):

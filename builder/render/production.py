@@ -76,6 +76,7 @@ def render_release(
         writable: where the shop writes, from the image's label `io.kiln.writable`.
     """
     places = range(1, MOST_ASSETS + 1)
+    shares_media = stack.deploy.media_volume is not None
     return (
         template_environment()
         .get_template("release.yaml.j2")
@@ -85,8 +86,8 @@ def render_release(
             project=project,
             env_php=env_php,
             secrets=secrets,
-            # Media is a volume that all containers share.
-            writable=[path for path in writable if path != "/app/pub/media"],
+            shares_media=shares_media,
+            writable=[path for path in writable if path != "/app/pub/media" or not shares_media],
             addresses=[
                 web_address(stack.subnet, release.slot, index)
                 for index in range(1, release.replicas + 1)

@@ -3,8 +3,8 @@ from typing import Any
 import yaml
 
 from builder.project.deployment import Deploy
-from builder.render.production import render_services
-from tests.unit.records import make_image, make_stack
+from builder.render.production import render_release, render_services
+from tests.unit.records import make_image, make_release, make_stack
 
 
 def services(deploy: Deploy) -> dict[str, Any]:
@@ -30,3 +30,29 @@ def test_the_certificate_is_in_a_folder_of_the_proxy_alone() -> None:
     assert mount["read_only"]
     others = [one for service in found.values() for one in service["volumes"]]
     assert mount["source"] not in [one["source"] for one in others if isinstance(one, dict)]
+
+
+def web(deploy: Deploy) -> dict[str, Any]:
+    text = render_release(
+        make_stack(deploy=deploy),
+        make_release(1),
+        "sample-production-r1",
+        env_php="/var/lib/kiln/env.php",
+        secrets="/run/kiln/1",
+        writable=["/tmp", "/app/pub/media"],
+    )
+    # A word of compose that YAML does not know.
+    found: dict[str, Any] = yaml.safe_load(text.replace("!override ", ""))["services"]["web-1"]
+    return found
+
+
+def test_all_containers_share_one_volume_for_media() -> None:
+    found = web(Deploy())
+    assert "media:/app/pub/media" in found["volumes"]
+    assert found["tmpfs"] == ["/tmp:mode=1777"]
+
+
+def test_with_an_object_storage_the_folder_for_media_is_of_one_container() -> None:
+    found = web(Deploy.model_validate({"media": {"object_storage": True}}))
+    assert "media:/app/pub/media" not in found["volumes"]
+    assert found["tmpfs"] == ["/tmp:mode=1777", "/app/pub/media:mode=1777"]
