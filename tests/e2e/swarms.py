@@ -159,7 +159,6 @@ class SwarmSystem(System):
         engine = self.swarm.manager().client()
         for one in engine.services.list(filters={"label": f"io.kiln.stack={self.stack}"}):
             one.remove()  # type: ignore[no-untyped-call]
-        wait_until(lambda: not self.containers(), "all tasks end")
 
     def journal(self, number: int) -> list[dict[str, Any]]:
         return [one.model_dump(mode="json") for one in self.recorded.releases[number].journal]

@@ -26,18 +26,30 @@ def system(
         yield made
 
 
-def test_visitors_of_all_nodes_go_over_to_another_image_and_back(
+def test_visitors_of_all_nodes_go_over_to_another_image(
     system: SwarmSystem, images: Images
 ) -> None:
     ended, result = under_load(system, lambda: system.deploy(images.second))
     assert ended.code == 0, ended.err
     assert_unharmed(system, result)
     assert len(result.versions) == 2
-    ended, result = under_load(system, lambda: system("rollback", system.name))
-    assert ended.code == 0, ended.err
-    assert_unharmed(system, result)
+
+
+def test_a_swarm_is_looked_into_as_a_host_is(system: SwarmSystem) -> None:
     shown = system("status", system.name, "--check")
     assert shown.code == 0, shown.out + shown.err
     assert "PHP 8" in system.done("exec", system.name, "--", "php", "--version").out
-    assert "r3-web.2." in system.done("logs", system.name, "web").out
+    assert f"r{system.current}-web.2." in system.done("logs", system.name, "web").out
     assert system.done("prune", system.name).out == "nothing to remove\n"
+
+
+def test_media_that_each_host_has_for_itself_are_refused(
+    system: SwarmSystem, images: Images
+) -> None:
+    path = system.tree / "environments" / "production.yaml"
+    before = path.read_text()
+    system.change(media={"volume": {"driver": "local"}})
+    planned = system("plan", system.name, images.first)
+    path.write_text(before)
+    assert planned.code == 23, planned.err
+    assert "each of 3 hosts" in planned.err
