@@ -151,6 +151,19 @@ class SwarmSystem(System):
         return keeper.exists() and keeper.holder() is not None
 
     @property
+    def live_image(self) -> str:
+        current = self.recorded.current
+        assert current is not None
+        return current.image
+
+    @property
+    def leftovers(self) -> list[str]:
+        """Configs that the root does not lead to."""
+        keeper = self.keeper
+        there = keeper.managers.get("configs", label=[f"io.kiln.stack={self.stack}"])
+        return sorted({one["Spec"]["Name"] for one in there} - keeper.referred)
+
+    @property
     def releases(self) -> list[int]:
         return sorted(self.recorded.releases)
 

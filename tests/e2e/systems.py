@@ -254,6 +254,17 @@ class System:
         return (self.state_folder / "lease").exists()
 
     @property
+    def live_image(self) -> str:
+        """The image of the release that is recorded as the live one."""
+        file = self.state_folder / "releases" / str(self.current) / "release.json"
+        return str(json.loads(file.read_text())["image"])
+
+    @property
+    def leftovers(self) -> list[str]:
+        """What a killed kiln has left of its state."""
+        return [one.name for one in (self.state_folder / "incoming").iterdir()]
+
+    @property
     def releases(self) -> list[int]:
         """The numbers of those that are recorded."""
         return sorted(int(one.name) for one in (self.state_folder / "releases").glob("[0-9]*"))
@@ -450,15 +461,12 @@ def image_of(system: System) -> str:
 def assert_settled(system: System, image: str) -> None:
     """One release serves, and nothing else is there but what belongs to a settled system."""
     current = system.current
-    release = json.loads(
-        (system.state_folder / "releases" / str(current) / "release.json").read_text()
-    )
-    assert release["image"] == image
+    assert system.live_image == image
     assert system.names(role="web") == [f"r{current}-web-1", f"r{current}-web-2"]
     assert system.names(role="cron") == [f"r{current}-cron"]
     assert system.names(role="job") == []
-    assert not (system.state_folder / "lease").exists()
-    assert list((system.state_folder / "incoming").iterdir()) == []
+    assert not system.locked
+    assert system.leftovers == []
     assert system.get().status_code == 200
     again = system("resume", system.name)
     assert again.code == 0, again.err

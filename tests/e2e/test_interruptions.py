@@ -1,6 +1,5 @@
 """Whatever dies in the middle of a release: afterwards one release serves, and nothing is left."""
 
-import json
 import signal
 import time
 from collections.abc import Iterator
@@ -60,7 +59,7 @@ def resume_to_the_end(system: System, first: Ended) -> list[Ended]:
 def test_a_kiln_killed_before_and_after_every_step_loses_no_request(
     system: System, images: Images, killer: Path
 ) -> None:
-    number = max(map(int, (one.name for one in (system.state_folder / "releases").iterdir()))) + 1
+    number = system.releases[-1] + 1
     with start_load(system.load(rate=30)) as load:
         load.wait_done(50)
         ended = resume_to_the_end(system, system.deploy(images.second))
@@ -80,10 +79,7 @@ def test_a_kiln_killed_before_and_after_every_step_loses_no_request(
 def test_a_kiln_killed_on_the_way_back_loses_no_request(
     system: System, images: Images, killer: Path
 ) -> None:
-    before = system.current
-    image = json.loads(
-        (system.state_folder / "releases" / str(before) / "release.json").read_text()
-    )["image"]
+    before, image = system.current, system.live_image
     with start_load(system.load(rate=30)) as load:
         load.wait_done(50)
         ended = resume_to_the_end(system, system.deploy(images.failing))

@@ -19,9 +19,12 @@ def swarm() -> Iterator[Swarm]:
 def system(
     kiln: Kiln, swarm: Swarm, images: Images, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[SwarmSystem]:
-    """A production on three nodes, which serves the first image."""
+    """A production on three nodes, one of them discovered, which serves the first image."""
     folder = tmp_path_factory.mktemp("swarm")
-    with run_swarm_system(kiln, swarm, images, folder) as made:
+    for host in swarm.hosts:
+        (folder / f"{host.address}.sock").symlink_to(host.docker_host.removeprefix("unix://"))
+    found = {"nodes": swarm.addresses[:2], "discover": f"unix://{folder}/{{address}}.sock"}
+    with run_swarm_system(kiln, swarm, images, folder, swarm=found) as made:
         made.done("deploy", made.name, images.first)
         yield made
 
@@ -43,13 +46,18 @@ def test_a_swarm_is_looked_into_as_a_host_is(system: SwarmSystem) -> None:
     assert system.done("prune", system.name).out == "nothing to remove\n"
 
 
-def test_media_that_each_host_has_for_itself_are_refused(
-    system: SwarmSystem, images: Images
+def test_what_would_differ_from_host_to_host_is_refused(
+    system: SwarmSystem, swarm: Swarm, images: Images
 ) -> None:
     path = system.tree / "environments" / "production.yaml"
     before = path.read_text()
     system.change(media={"volume": {"driver": "local"}})
-    planned = system("plan", system.name, images.first)
+    media = system("plan", system.name, images.first)
     path.write_text(before)
-    assert planned.code == 23, planned.err
-    assert "each of 3 hosts" in planned.err
+    system.change(swarm={"nodes": swarm.addresses[:2]})
+    unreached = system.deploy(images.first)
+    path.write_text(before)
+    assert media.code == 23, media.err
+    assert "each of 3 hosts" in media.err
+    assert unreached.code == 23, unreached.err
+    assert "is not reached" in unreached.err

@@ -315,12 +315,20 @@ class SwarmKeeper:
 
     def _sweep(self, root: Root) -> None:
         """Remove what a killed kiln has left."""
-        kept = {*root.files.values(), root_name(self.stack)}
-        kept |= {name for name, _ in root.secrets.values()}
+        kept = self._refers(root)
         for kind in ("configs", "secrets"):
             for one in self.managers.get(kind, label=[f"{STACK_LABEL}={self.stack}"]):
                 if one["Spec"]["Name"] not in kept:
                     self.managers.remove(kind, one["Spec"]["Name"])
+
+    @property
+    def referred(self) -> set[str]:
+        """The configs and secrets that the state consists of."""
+        return self._refers(self._read_root()[0])
+
+    def _refers(self, root: Root) -> set[str]:
+        secrets = {name for name, _ in root.secrets.values()}
+        return {root_name(self.stack), *root.files.values(), *secrets}
 
     def _encode(self, root: Root) -> dict[str, Any]:
         state = {
