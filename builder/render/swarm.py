@@ -10,7 +10,7 @@ from typing import Any, Literal
 from builder.plan.proxy import assets_alias, slot_alias
 from builder.plan.release import Release
 from builder.plan.stack import Stack
-from builder.project.deployment import Swarm, SwarmRole, VolumeMedia
+from builder.project.deployment import SharedVolume, Swarm, SwarmRole
 from builder.render.production import consumer_service
 
 Spec = dict[str, Any]
@@ -364,12 +364,11 @@ def _shop_container(
     variables: Mapping[str, str],
     objects: ReleaseObjects,
 ) -> Spec:
-    media = stack.deploy.media
-    shared = media is None or isinstance(media, VolumeMedia)
-    writable = [path for path in objects.writable if not (shared and path == MEDIA)]
+    volume = stack.deploy.media_volume
+    writable = [path for path in objects.writable if volume is None or path != MEDIA]
     container = _container(stack, release, role, arguments, variables, writable)
-    if shared:
-        container["Mounts"].append(_media(stack, media if isinstance(media, VolumeMedia) else None))
+    if volume is not None:
+        container["Mounts"].append(_media(stack, volume))
     container["Configs"] = [
         {
             "ConfigID": objects.env_php.id,
@@ -406,12 +405,14 @@ def _literal(value: str) -> str:
     return value.replace("{{", '{{"{{"}}')
 
 
-def _media(stack: Stack, media: VolumeMedia | None) -> Spec:
-    mount: Spec = {"Type": "volume", "Source": f"{stack.name}-media", "Target": MEDIA}
-    if media is not None:
-        driver = {"Name": media.volume.driver, "Options": dict(media.volume.options)}
-        mount["VolumeOptions"] = {"DriverConfig": driver, "Labels": {STACK_LABEL: stack.name}}
-    return mount
+def _media(stack: Stack, volume: SharedVolume) -> Spec:
+    driver = {"Name": volume.driver, "Options": dict(volume.options)}
+    return {
+        "Type": "volume",
+        "Source": f"{stack.name}-media",
+        "Target": MEDIA,
+        "VolumeOptions": {"DriverConfig": driver, "Labels": {STACK_LABEL: stack.name}},
+    }
 
 
 def _tmpfs(path: str) -> Spec:

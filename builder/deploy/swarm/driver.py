@@ -22,7 +22,7 @@ from builder.errors import RefusedError, ReleaseError
 from builder.plan.release import Release
 from builder.plan.stack import Stack
 from builder.process import Runner
-from builder.project.deployment import Swarm, VolumeMedia
+from builder.project.deployment import Swarm
 from builder.render.swarm import (
     PLACE_LABEL,
     RELEASE_LABEL,
@@ -91,10 +91,9 @@ class OnSwarm:
         return tuple(f"the host {one.name} is down: {one.problem}" for one in self.fleet.down)
 
     def refuse_plan(self) -> None:
-        swarm, media = self._swarm, self.stack.deploy.media
+        swarm, volume = self._swarm, self.stack.deploy.media_volume
         nodes = len(self.fleet.nodes)
-        local = media is None or (isinstance(media, VolumeMedia) and media.volume.is_of_one_host)
-        if local and nodes > 1:
+        if volume is not None and volume.is_of_one_host and nodes > 1:
             raise RefusedError(
                 f"media would be in a volume of each of {nodes} hosts, each with other files",
                 where=f"deploy.media of {self.stack.environment}",
