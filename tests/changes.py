@@ -237,7 +237,7 @@ EDITS: Mapping[str, tuple[Reads, Edit]] = {
         "view",
         _lay_over(f"{_THEME}/Magento_Theme/web/js/menu.js", "define([], {{ at: {} }});\n"),
     ),
-    "change method": ("code", _change(f"{_MODULE}/Model/Weather.php", r"(?<=\?\? )\d+", "{}")),
+    "change method": ("code", _change(f"{_MODULE}/Model/Weather.php", r"(?<=\?\? )\d+", "9{}")),
     "change constructor": (
         "code",
         _change(f"{_MODULE}/Model/Greeting.php", r"(?<=template = ')[^']*", "Hello {}, %s"),
