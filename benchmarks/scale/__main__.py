@@ -29,7 +29,7 @@ from tests.load.result import LoadResult, merge_results
 RESULTS = Path(__file__).parent.parent / "results" / "scale.json"
 REPLICAS = (1, 2, 4, 8)
 # php-fpm's processes in each container: so few that one container does not take all cores.
-MAX_CHILDREN = 1
+MAX_CHILDREN = 2
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,10 @@ def system(
         yield made
 
 
+def holds_database(host: Host) -> bool:
+    return bool(host.client().containers.list(filters={"label": "io.kiln.role=database"}))
+
+
 def node_id(host: Host) -> str:
     return host.docker("info", "--format", "{{.Swarm.NodeID}}").strip()
 
@@ -110,6 +114,7 @@ def test_a_worker_that_dies_in_the_middle_is_left_behind_and_taken_back(
     time.sleep(5)
     with pytest.raises(requests.RequestException):
         pages(system, [victim])
+    assert f"{victim.name} is up again" in system("status", system.name).out
     system.done("resume", system.name)
     assert pages(system, swarm.up) == {page}
     shown = system("status", system.name, "--check")
@@ -120,6 +125,7 @@ def test_the_leader_that_dies_in_the_middle_holds_no_release_up(
     system: SwarmSystem, swarm: Swarm, images: Images
 ) -> None:
     victim = swarm.leader()
+    assert not holds_database(victim)
     image = images.first if "second release" in system.get().text else images.second
     code, err, result = release_while(system, image, victim, "boot")
     assert code == 0, err

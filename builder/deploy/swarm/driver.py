@@ -88,7 +88,7 @@ class OnSwarm:
         self.fleet.take_back(tell)
 
     def problems(self, keeper: Keeper | None) -> tuple[str, ...]:
-        return tuple(f"the host {one.name} is down: {one.problem}" for one in self.fleet.down)
+        return self.fleet.problems()
 
     def refuse_plan(self) -> None:
         swarm, volume = self._swarm, self.stack.deploy.media_volume
@@ -181,7 +181,6 @@ class OnSwarm:
     def run_role(
         self, site: Site, release: Release, role: str, seconds: float, *, files: str | None = None
     ) -> str:
-        services.have_network(self.tasks)
         folder = files or f"r{release.number}"
         objects = self._objects(site, release, files or str(release.number))
         return self.tasks.run_job(

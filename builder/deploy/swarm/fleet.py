@@ -174,6 +174,22 @@ class Fleet:
             elif self.managers.update("nodes", node.id, unmark):
                 tell(f"the host {node.name} is up again")
 
+    def problems(self) -> tuple[str, ...]:
+        """What is wrong with the hosts, one sentence each."""
+        label = stale_label(self.stack.name)
+        labelled = {
+            one["ID"]
+            for one in self.managers.get("nodes")
+            if (one["Spec"].get("Labels") or {}).get(label) == "yes"
+        }
+        found = [f"the host {one.name} is down: {one.problem}" for one in self.down]
+        found += [
+            f"the host {one.name} is up again, and serves nothing until `kiln resume`"
+            for one in self.up
+            if one.id in labelled
+        ]
+        return tuple(found)
+
     def containers(self, **labels: str) -> list[Container]:
         """The containers of the stack's tasks, on all nodes that are up."""
         found = self.each(lambda engine: stack_containers(engine, self.stack.name, **labels))

@@ -33,11 +33,6 @@ _SECONDS = 300.0
 _MORE_SERVERS = 2
 
 
-def have_network(tasks: Tasks) -> None:
-    """Make the stack's network, if there is none."""
-    network_id(tasks)
-
-
 def network_id(tasks: Tasks) -> str:
     """The stack's network over all nodes; made, if there is none."""
     managers, stack = tasks.fleet.managers, tasks.fleet.stack
