@@ -251,6 +251,8 @@ class Proxy(ProxyReader):
     def _replace(self, worker: int, path: str, entries: Mapping[str, str]) -> None:
         """All entries at once: requests see the old ones or the new ones."""
         prepared = self._tell(worker, [f"prepare map {path}"])
+        if not prepared.strip():
+            raise WorkerGoneError("ended while it was asked", where=f"worker {worker}")
         found = re.search(r"version created: (\d+)", prepared)
         if found is None:
             raise ProxyError(f"refuses to change a map: {prepared.strip()}", where=path)

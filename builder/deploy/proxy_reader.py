@@ -243,6 +243,9 @@ class ProxyReader:
         answer = self._ask(";".join(f"@!{worker} {command}" for command in commands))
         if _GONE in answer:
             raise WorkerGoneError(answer.strip(), where=f"worker {worker}")
+        if not answer:
+            # Every command is answered, with an empty line at the least.
+            raise WorkerGoneError("ended while it was asked", where=f"worker {worker}")
         return answer
 
     def _current(self) -> int:
