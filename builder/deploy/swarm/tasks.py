@@ -68,7 +68,7 @@ class Tasks:
 
     def failed(self, name: str) -> set[str]:
         """Those that have failed."""
-        return {one["ID"] for one in self.of(name) if one["Status"]["State"] in _FAILED}
+        return {one["ID"] for one in self.of(name) if one["Status"]["State"] in _ENDED}
 
     def wait_running(
         self, name: str, count: int, seconds: float, *, stable: float, known: Collection[str] = ()
@@ -108,22 +108,15 @@ class Tasks:
         Raises:
             ReleaseError: one has.
         """
-        refused = 0
-        for one in self.of(name):
-            if one["Status"]["State"] not in _FAILED or one["ID"] in known:
-                continue
-            if not self.fleet.is_up(one):
-                continue
-            refused += 1
-            # A container that has begun and failed is the image's own fault.
-            began = one["Status"].get("ContainerStatus", {}).get("PID") or _exit_code(one)
-            if began or "unhealthy" in _why(one) or refused > _REFUSALS:
-                raise self._failure(name, one)
+        there = [one for one in self.of(name) if self.fleet.is_up(one)]
+        failure = find_failure(there, known)
+        if failure is not None:
+            raise self._failure(name, failure)
 
     def _failure(self, name: str, task: Task) -> ReleaseError:
         container = self.fleet.container(task)
         lines = last_lines(container) if container else ()
-        code = _exit_code(task)
+        code = 0 if task["Status"]["State"] == "complete" else _exit_code(task)
         if "unhealthy" in _why(task):
             said = "is unhealthy"
         elif code is not None:
@@ -248,6 +241,32 @@ class Tasks:
         """What lets nodes pull the image of a service."""
         image = str(spec["TaskTemplate"]["ContainerSpec"]["Image"])
         return self.fleet.registry_auth(image)
+
+
+def find_failure(tasks: Sequence[Task], known: Collection[str] = ()) -> Task | None:
+    """The task of a service that says that its containers are no good; None where none does. Pure.
+
+    What a node has refused, Swarm tries again, and so often it may.
+
+    Args:
+        tasks: of the service, as the API has them.
+        known: IDs of tasks that have failed before.
+    """
+    refused = 0
+    for one in tasks:
+        state = one["Status"]["State"]
+        if state not in (*_FAILED, "complete") or one["ID"] in known:
+            continue
+        refused += 1
+        # What ends well has ended, and was to serve.
+        if (
+            state == "complete"
+            or _exit_code(one) is not None
+            or "unhealthy" in _why(one)
+            or refused > _REFUSALS
+        ):
+            return one
+    return None
 
 
 def _exit_code(task: Task) -> int | None:
