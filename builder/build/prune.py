@@ -5,6 +5,7 @@ BuildKit removes what was used longest ago, and nothing that a running build or 
 what is left may be more than the bound. Kiln removes nothing of a tree that is being built.
 """
 
+import contextlib
 import os
 import re
 import shutil
@@ -17,6 +18,7 @@ from builder.build.disk import explain_refusal
 from builder.build.lock import hold_build_lock, is_locked, locked_tree
 from builder.errors import BusyError, HostError
 from builder.process import Runner
+from builder.project.tree import tree_suffix
 
 # Of a tree that is there: what a killed build leaves. Of one that is gone, all but the development
 # system's secrets, which its containers may still have mounted.
@@ -52,15 +54,27 @@ def find_old_state(cache: Path) -> tuple[OldState, ...]:
     """
     found = []
     for lock in sorted(cache.glob("*/lock")):
-        folder, tree = lock.parent, locked_tree(lock)
-        gone = tree is not None and not tree.is_dir()
-        if gone:
-            paths = [path for path in sorted(folder.iterdir()) if path.name not in _KEPT]
-        else:
-            paths = [folder / name for name in _WORKING if (folder / name).exists()]
-        if (paths or gone) and not is_locked(lock):
-            found.append(OldState(folder, tuple(paths), sum(map(_size, paths)), gone))
+        # What cannot be read is another user's, or changes just now: it stays.
+        with contextlib.suppress(OSError):
+            old = _find_in(lock)
+            if old is not None and not is_locked(lock):
+                found.append(old)
     return tuple(found)
+
+
+def _find_in(lock: Path) -> OldState | None:
+    folder, tree = lock.parent, locked_tree(lock)
+    if tree is None or not folder.name.endswith(tree_suffix(tree)):
+        # Not Kiln's, in a folder that others use as well.
+        return None
+    gone = not tree.is_dir()
+    if gone:
+        paths = [path for path in sorted(folder.iterdir()) if path.name not in _KEPT]
+    else:
+        paths = [folder / name for name in _WORKING if (folder / name).exists()]
+    if not paths and not (gone and not (folder / "dev").exists()):
+        return None
+    return OldState(folder, tuple(paths), sum(map(_size, paths)), gone)
 
 
 def remove_old_state(old: OldState) -> bool:
@@ -104,11 +118,12 @@ def prune_argv(builder: str | None, bound: int, *, has_bound: bool) -> list[str]
     Args:
         builder: the buildx builder, or None for the current one.
         bound: bytes.
-        has_bound: this buildx has `--max-used-space`; there, the option's older name stands for
-            what is never removed instead.
+        has_bound: this buildx has `--max-used-space`. An older BuildKit behind it does not know
+            that bound and goes by the reserved space, which it calls the storage to keep.
     """
-    option = "--max-used-space" if has_bound else "--keep-storage"
-    argv = ["docker", "buildx", "prune", "--force", option, str(bound)]
+    options = ("--reserved-space", "--max-used-space") if has_bound else ("--keep-storage",)
+    argv = ["docker", "buildx", "prune", "--force"]
+    argv += [word for option in options for word in (option, str(bound))]
     return [*argv, "--builder", builder] if builder else argv
 
 

@@ -1,6 +1,5 @@
 """What commands take from the environment, read once."""
 
-import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,6 +8,7 @@ from pathlib import Path
 from builder.errors import ProjectFileError
 from builder.plan.build import DEFAULT_EPOCH
 from builder.project.loading import Project
+from builder.project.tree import tree_suffix
 from builder.registry.access import RegistryAccess
 from builder.registry.client import Registry
 
@@ -67,8 +67,7 @@ class Settings:
 
 
 def _folder_of(project: Project) -> str:
-    name = hashlib.sha256(str(project.root).encode()).hexdigest()[:12]
-    return f"{project.file.name}-{name}"
+    return f"{project.file.name}-{tree_suffix(project.root)}"
 
 
 def read_settings() -> Settings:

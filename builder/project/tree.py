@@ -17,6 +17,11 @@ from builder.errors import TreeError
 _SETTLED_NS = 1_000_000_000
 
 
+def tree_suffix(root: Path) -> str:
+    """What the names of a tree's folders end with, in Kiln's cache and in its state."""
+    return hashlib.sha256(str(root).encode()).hexdigest()[:12]
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A file or a symbolic link.

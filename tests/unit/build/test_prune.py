@@ -1,3 +1,4 @@
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -6,20 +7,20 @@ import pytest
 from builder.build.lock import hold_build_lock
 from builder.build.prune import (
     find_old_state,
-    prune_argv,
     prune_buildkit,
     read_total,
     remove_old_state,
 )
 from builder.errors import BusyError, HostError
 from builder.process import Completed
+from builder.project.tree import tree_suffix
 
 DU = "ID\tRECLAIMABLE\nabc\ttrue\nReclaimable:\t1.357GB\nTotal:\t\t1.357GB\n"
 
 
 def build(cache: Path, tree: Path, *files: str) -> Path:
     """What a build of a tree leaves in the cache."""
-    folder = cache / f"{tree.name}-0123"
+    folder = cache / f"shop-{tree_suffix(tree)}"
     with hold_build_lock(folder / "lock", tree=tree):
         for file in ("image/index.json", "inputs/code/kiln.json", "ran.json.zst", *files):
             (folder / file).parent.mkdir(parents=True, exist_ok=True)
@@ -57,6 +58,7 @@ def test_all_of_a_tree_that_is_gone_goes_but_its_development_systems_secrets(
         assert remove_old_state(old)
     assert not folder.exists()
     assert {path.name for path in other.iterdir()} == {"lock", "dev"}
+    assert find_old_state(tmp_path / "cache") == ()
     assert (other / "dev/secrets/database_password").exists()
 
 
@@ -83,8 +85,16 @@ def test_a_tree_that_has_come_back_keeps_its_files(
 
 
 def test_a_folder_that_does_not_say_whose_it_is_stays(tmp_path: Path) -> None:
-    (tmp_path / "old").mkdir()
+    (tmp_path / "old/work").mkdir(parents=True)
     (tmp_path / "old/lock").write_text('{"pid": 1, "since": "2026"}')
+    assert find_old_state(tmp_path) == ()
+
+
+def test_a_folder_of_another_program_stays(tmp_path: Path) -> None:
+    (tmp_path / "other/work").mkdir(parents=True)
+    (tmp_path / "other/lock").write_text(json.dumps({"tree": str(tmp_path / "gone")}))
+    (tmp_path / "another/lock").mkdir(parents=True)
+    (tmp_path / "another/work").mkdir()
     assert find_old_state(tmp_path) == ()
 
 
@@ -108,10 +118,16 @@ def test_the_size_of_the_cache_is_read(text: str, size: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("usage", "option"),
-    [("--keep-storage bytes", "--keep-storage"), ("--max-used-space bytes", "--max-used-space")],
+    ("usage", "options"),
+    [
+        ("--keep-storage bytes", ["--keep-storage", "2000000"]),
+        (
+            "--max-used-space bytes",
+            ["--reserved-space", "2000000", "--max-used-space", "2000000"],
+        ),
+    ],
 )
-def test_the_bound_has_the_name_that_this_buildx_has_for_it(usage: str, option: str) -> None:
+def test_the_bound_has_the_name_that_this_buildx_has_for_it(usage: str, options: list[str]) -> None:
     ran: list[Sequence[str]] = []
 
     def run(
@@ -125,10 +141,7 @@ def test_the_bound_has_the_name_that_this_buildx_has_for_it(usage: str, option: 
         return Completed(0, usage if argv[-1] == "--help" else "Total:\t1.5MB\n", "")
 
     assert prune_buildkit(run, {}, "kiln", 2_000_000) == 1_500_000
-    assert ran[-1] == prune_argv("kiln", 2_000_000, has_bound=option == "--max-used-space")
-    assert ran[-1] == [
-        *("docker", "buildx", "prune", "--force", option, "2000000", "--builder", "kiln"),
-    ]
+    assert ran[-1] == ["docker", "buildx", "prune", "--force", *options, "--builder", "kiln"]
 
 
 def test_a_builder_that_does_not_answer_is_said() -> None:
