@@ -11,7 +11,7 @@ from pathlib import Path
 
 import zstandard
 
-from builder.plan.explain import BuildNames, stage_keys
+from builder.plan.explain import BuildNames, done_with_all_below, stage_keys
 
 _FILE = "ran.json.zst"
 # Some hundred builds.
@@ -54,7 +54,8 @@ def remember_ran(cache: Path, names: BuildNames, finished: Collection[str] | Non
         OSError: the disk is full.
     """
     before = read_ran(cache)
-    keys = [key for name, key in stage_keys(names).items() if finished is None or name in finished]
+    whole = None if finished is None else done_with_all_below(names, finished)
+    keys = [key for name, key in stage_keys(names).items() if whole is None or name in whole]
     older = [key for key in before.keys if key not in keys]
     last = names if finished is None else before.last
     ran = {

@@ -162,6 +162,21 @@ def explain_build(
     return tuple(one for name, one in found.items() if name in needed)
 
 
+def done_with_all_below(names: BuildNames, done: Collection[str]) -> set[str]:
+    """Those of the stages that are done of which all that they stand on are done as well.
+
+    BuildKit runs a COPY --link before the steps above it: of a stage that failed, the last step
+    alone may have been heard of.
+    """
+    whole: set[str] = set()
+    stages = _read_stages(names.dockerfile)
+    for name, stage in stages.items():
+        below = {stage.base, *(source for source, _ in stage.copies)} & stages.keys()
+        if name in done and below <= whole:
+            whole.add(name)
+    return whole
+
+
 def root_causes(forecasts: Iterable[Forecast]) -> dict[str, tuple[Cause, ...]]:
     """For each stage what has changed for it in the first place, in a stage below it or its own."""
     roots: dict[str, tuple[Cause, ...]] = {}
@@ -204,20 +219,29 @@ def _own_causes(
     now: BuildNames, stage: _Stage, last: BuildNames, last_stage: _Stage
 ) -> tuple[Cause, ...]:
     files = set()
-    for copy in {*stage.copies, *last_stage.copies}:
-        new, old = _select(now, *copy), _select(last, *copy)
+    # Everything lies below its time: with another time, the same place has another name.
+    time, last_time = (f"/{one.arguments['SOURCE_DATE_EPOCH']}/" for one in (now, last))
+    last_copies = {(source, path.replace(last_time, time)) for source, path in last_stage.copies}
+    for source, path in {*stage.copies, *last_copies}:
+        new = _select(now, source, path)
+        old = _select(last, source, path.replace(time, last_time))
         files |= {Cause("file", path, "removed") for path in old.keys() - new.keys()}
         files |= {Cause("file", path, "added") for path in new.keys() - old.keys()}
         both = new.keys() & old.keys()
         files |= {Cause("file", path, "changed") for path in both if new[path] != old[path]}
-    lines, last_lines = (stage.base, *stage.lines), (last_stage.base, *last_stage.lines)
+    lines = (stage.base, *stage.lines)
+    last_lines = (last_stage.base, *(line.replace(last_time, time) for line in last_stage.lines))
     steps = [Cause("step", line, "added") for line in lines if line not in last_lines]
     steps += [Cause("step", line, "removed") for line in last_lines if line not in lines]
     if not steps and lines != last_lines:
         steps = [Cause("step", lines[0], "in another order")]
+    taken = (
+        *stage.arguments,
+        *(["SOURCE_DATE_EPOCH"] if any(time in one for one in lines) else []),
+    )
     arguments = (
         Cause("argument", name, "changed")
-        for name in stage.arguments
+        for name in dict.fromkeys(taken)
         if now.arguments.get(name) != last.arguments.get(name)
     )
     return (*sorted(files, key=lambda cause: cause.what), *steps, *arguments)

@@ -148,3 +148,15 @@ def test_what_another_stage_makes_may_turn_out_the_same() -> None:
     assert states["view"] == states[LUMA] == "may run"
     assert states["compiled"] == states["node"] == "cached"
     assert root_causes(found.values())[LUMA] == (Cause("file", "theme/a.ts", "changed"),)
+
+
+def test_another_time_is_the_one_reason_where_nothing_else_has_changed() -> None:
+    before = make_plan()
+    found = forecast(before, replace(before, epoch=before.epoch + 1))
+    assert "vendor" in running(found)
+    causes = {cause for one in found.values() for cause in one.causes if cause.kind != "stage"}
+    assert Cause("argument", "SOURCE_DATE_EPOCH", "changed") in causes
+    # Kiln's own scripts have the time in them; the shop's files have not.
+    assert {cause.what for cause in causes if cause.kind == "file"} <= {
+        *("build/collect", "build/fix-times", "runtime/etc/kiln/nginx.conf")
+    }
