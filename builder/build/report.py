@@ -130,7 +130,12 @@ def compare_images(
         reused=tuple(layer for layer in record.layers if layer.digest in there),
         settings=(
             *_changes(_config(other_contents), _config(contents)),
-            *_changes(_project(other), _project(record)),
+            # Records of older versions of Kiln have no kiln.yaml.
+            *(
+                _changes(_project(other), _project(record))
+                if other.settings and record.settings
+                else ()
+            ),
         ),
         versions=(
             *_changes(_made_with(other), _made_with(record)),

@@ -78,7 +78,9 @@ def report(path: Path, image: str | None, against: str | None, target: Path | No
     target = target or settings.tree_cache(project) / "report.html"
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(render_report(Report(record, places, files, comparison, remark)), "utf-8")
+        page = render_report(Report(record, places, files, comparison, remark))
+        # A file's name may be no UTF-8.
+        target.write_text(page, encoding="utf-8", errors="replace")
     except OSError as error:
         raise HostError(
             f"cannot be written: {error.strerror}",
