@@ -17,12 +17,14 @@ class ImageLabels:
         content_version: decimal digits.
         edition, version: of Magento.
         writable: where the shop writes.
+        serves_pods: it has what pods of Kubernetes call; images of older versions of Kiln do not.
     """
 
     content_version: str
     edition: str
     version: str
     writable: tuple[str, ...]
+    serves_pods: bool
 
 
 def read_labels(engine: Engine, image: str) -> ImageLabels:
@@ -39,6 +41,7 @@ def read_labels(engine: Engine, image: str) -> ImageLabels:
             labels["io.kiln.magento.edition"],
             labels["io.kiln.magento.version"],
             tuple(labels["io.kiln.writable"].split()),
+            "io.kiln.pods" in labels,
         )
     except KeyError as error:
         raise ReleaseError(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from builder.deploy.engine import Engine, pull_image
 from builder.deploy.image_files import any_path, read_files, read_labels
-from builder.errors import EngineError
+from builder.errors import EngineError, ReleaseError
 from builder.magento.delivery import Delivery, plan_delivery
 from builder.magento.release_files import RELEASE_FILES, read_release_files
 from builder.magento.versions import load_versions
@@ -45,6 +45,12 @@ def describe_release(
             hint="name one that this engine can pull, as `kiln build --push` prints it",
         ) from None
     labels = read_labels(engine, image)
+    if not labels.serves_pods:
+        raise ReleaseError(
+            "was built by a version of Kiln that knew nothing of pods: it lacks what they call",
+            where=image,
+            hint="build it again from its commit: `kiln build --push`",
+        )
     version = load_versions().magento_version(labels.edition, labels.version)  # type: ignore[arg-type]
     facts = read_release_files(read_files(engine, image, any_path(RELEASE_FILES)))
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from builder.errors import ProjectFileError
 from builder.plan.stack import base_url, stack_name
-from builder.project.deployment import ClaimMedia, Deploy
+from builder.project.deployment import ClaimMedia, Deploy, VolumeMedia
 from builder.project.environments import Environment
 from builder.project.loading import Project
 
@@ -134,7 +134,7 @@ def plan_cluster(project: Project, environment: Environment) -> Cluster:
             where=environment.where("services", "lock"),
             hint="write `lock: db`, or `lock: cache`",
         )
-    if deploy.media is None:
+    if deploy.media is None or isinstance(deploy.media, VolumeMedia):
         raise ProjectFileError(
             "pods share no folder: media that one of them is given, no other would have, and they "
             "would end with it",

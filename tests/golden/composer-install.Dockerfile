@@ -170,6 +170,8 @@ LABEL org.opencontainers.image.title="sample" \
       io.kiln.magento.edition="community" \
       io.kiln.magento.version="2.4.7-p3" \
       io.kiln.php.version="8.2" \
+      # It has what pods call: kiln-warm, and the role "cron once".
+      io.kiln.pods=1 \
       io.kiln.writable="/tmp /app/pub/media /app/pub/static/_cache /app/var"
 USER www-data
 EXPOSE 8080

@@ -35,8 +35,9 @@ def test_media_are_in_a_claim_or_in_an_object_storage(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("replicas", [1, 3])
 def test_media_that_pods_would_not_share_are_refused(tmp_path: Path, replicas: int) -> None:
-    said = refusal(tmp_path, MINIMAL, media=None, web={"replicas": replicas})
-    assert "deploy.media: {claim: NAME}" in said
+    for media in (None, {"volume": {"driver": "local"}}):
+        said = refusal(tmp_path, MINIMAL, media=media, web={"replicas": replicas})
+        assert "deploy.media: {claim: NAME}" in said
     assert "object_storage" in said
 
 
