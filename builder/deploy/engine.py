@@ -288,8 +288,8 @@ def run_with_input(container: Container, given: bytes, *argv: str) -> Completed:
         while piece := raw.recv(65536):
             answer += piece
         out, err = split_streams(answer)
-        code = api.exec_inspect(made)["ExitCode"]
-    return Completed(int(code or 0), out.decode("utf-8", "replace"), err.decode("utf-8", "replace"))
+        code = _wait_exit(api, made, argv[0], where)
+    return Completed(code, out.decode("utf-8", "replace"), err.decode("utf-8", "replace"))
 
 
 def exec_in(container: Container, argv: Sequence[str], where: str) -> tuple[int, bytes, bytes]:
@@ -311,17 +311,22 @@ def exec_in(container: Container, argv: Sequence[str], where: str) -> tuple[int,
         if not answer.ok:
             raise explain_refusal(answer.text.strip()[:300], where)
         out, err = split_streams(answer.content)
-        # The output may end before the engine has heard that the program did.
-        until = time.monotonic() + _EXIT_SECONDS
-        while (code := api.exec_inspect(made)["ExitCode"]) is None:
-            if time.monotonic() > until:
-                raise EngineError(
-                    f"the container ended while {argv[0]} ran, or the engine was cut off",
-                    where=where,
-                    hint="run it again",
-                )
-            time.sleep(0.02)
-    return int(code), out, err
+        code = _wait_exit(api, made, argv[0], where)
+    return code, out, err
+
+
+def _wait_exit(api: Any, identity: str, program: str, where: str) -> int:
+    """The exit status of a program whose output has ended: the engine may hear of it later."""
+    until = time.monotonic() + _EXIT_SECONDS
+    while (code := api.exec_inspect(identity)["ExitCode"]) is None:
+        if time.monotonic() > until:
+            raise EngineError(
+                f"the container ended while {program} ran, or the engine was cut off",
+                where=where,
+                hint="run it again",
+            )
+        time.sleep(0.02)
+    return int(code)
 
 
 def split_streams(content: bytes) -> tuple[bytes, bytes]:

@@ -289,6 +289,9 @@ class OnHost:
 
     # -- secrets ------------------------------------------------------------------------------
 
+    def refuse_rotation(self, names: Collection[str]) -> None:
+        """All are files, read as soon as they are there."""
+
     def take_secrets(self, site: Site, release: Release) -> None:
         """The folder is mounted: its files are read as soon as they are there."""
 

@@ -66,6 +66,7 @@ def rotate_secrets(
     versions = _renew_certificate(site)
     changed = changed_secrets(site, state)
     if changed:
+        site.driver.refuse_rotation(changed)
         database = site.stack.database
         if database is not None and database[2] in changed and not database_has_both:
             _rotate_database(site, state, database[2], changed)

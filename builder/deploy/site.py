@@ -236,6 +236,13 @@ class Driver(Protocol):
 
     # -- secrets ------------------------------------------------------------------------------
 
+    def refuse_rotation(self, names: Collection[str]) -> None:
+        """See that secrets can become others while the shop runs.
+
+        Raises:
+            RefusedError: one cannot.
+        """
+
     def take_secrets(self, site: "Site", release: Release) -> None:
         """Have the running containers of a release read the secrets that its folder has now."""
 

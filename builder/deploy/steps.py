@@ -220,6 +220,7 @@ def warm_up(site: Site, step: WarmUp) -> None:
     scheme, _, rest = site.stack.base_url.partition("://")
     host = rest.partition("/")[0] or "localhost"
     seconds = site.stack.deploy.timeouts.request
+    site.driver.check_web(site, load_release(site, step.release))
     for container in _webs(site, step.release):
         for path in step.paths:
             done = run_in(
@@ -335,9 +336,10 @@ def stop_web(site: Site, step: StopWeb) -> None:
         ReleaseError: new requests go there.
     """
     slot = load_release(site, step.release).slot
-    if site.proxy.live() == slot:
+    # None: the proxies do not agree on it.
+    if site.proxy.live() in (slot, None):
         raise ReleaseError(
-            "visitors are served by it, so it is not stopped",
+            "visitors may be served by it, so it is not stopped",
             where=f"release {step.release}",
             hint=f"`kiln status` shows who serves; the proxy's live.map names slot {slot}",
         )

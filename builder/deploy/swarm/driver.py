@@ -261,9 +261,22 @@ class OnSwarm:
             site.watcher.detail(f"{name} did not end within {seconds:.0f} s and was killed")
 
     def _start(self, site: Site, spec: Spec) -> None:
-        """Make a service; one that is there already stays as it is, as on one host."""
+        """Make a service; one that is there already stays as it is, as on one host.
+
+        One that was being stopped, by a kiln that came to no end with it, has its tasks again.
+        """
+
+        def again(found: Spec) -> bool:
+            replicated = found["Mode"].get("Replicated")
+            if replicated is None or replicated["Replicas"]:
+                return False
+            replicated["Replicas"] = spec["Mode"]["Replicated"]["Replicas"]
+            return True
+
         site.lease.check()
-        self.fleet.managers.create("services", spec, self.tasks.auth(spec))
+        auth = self.tasks.auth(spec)
+        self.fleet.managers.create("services", spec, auth)
+        self.fleet.managers.update("services", spec["Name"], again, auth)
 
     def _objects(self, site: Site, release: Release, folder: str) -> ReleaseObjects:
         keeper = _swarm_keeper(site)
@@ -311,12 +324,22 @@ class OnSwarm:
 
         def remove_images(engine: Engine) -> None:
             for image in garbage.images:
-                _remove_image(engine, image)
+                _remove_image(engine, image, tell)
 
         if garbage.images:
             self.fleet.each(remove_images)
 
     # -- secrets --------------------------------------------------------------------------------
+
+    def refuse_rotation(self, names: Collection[str]) -> None:
+        queue = self.stack.queue
+        if queue is not None and queue[1] in names:
+            raise RefusedError(
+                f"{queue[1]} is the password of a RabbitMQ that Kiln runs, which keeps the one "
+                "that it began with",
+                where=self.stack.name,
+                hint="put the old value back in its source; for another one run RabbitMQ elsewhere",
+            )
 
     def take_secrets(self, site: Site, release: Release) -> None:
         secrets.update_services(self.tasks, site, _swarm_keeper(site), release)
@@ -338,14 +361,14 @@ def _image_digests(engine: Engine) -> set[str]:
     return {digest for one in images for digest in one["RepoDigests"] or ()}
 
 
-def _remove_image(engine: Engine, image: str) -> None:
+def _remove_image(engine: Engine, image: str, tell: Callable[[str], None]) -> None:
     with engine_errors(engine.name):
         try:
             engine.client.images.remove(image)
         except docker.errors.APIError as error:
             # Not there, or another stack's container uses it.
             if error.status_code not in (404, 409):
-                raise
+                tell(f"{image} stays on {engine.name}: {error.explanation}")
 
 
 def open_swarm(stack: Stack, swarm: Swarm, env: Mapping[str, str], run: Runner) -> OnSwarm:

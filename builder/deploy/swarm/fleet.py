@@ -289,7 +289,9 @@ def open_fleet(stack: Stack, swarm: Swarm, env: Mapping[str, str], run: Runner) 
         ]
         missing = [one for one in listed if one["ID"] not in engines]
         if swarm.discover:
-            addresses = [swarm.discover.format(address=one["Status"]["Addr"]) for one in missing]
+            addresses = [
+                swarm.discover.replace("{address}", one["Status"]["Addr"]) for one in missing
+            ]
             found = pool.map(lambda one: _connect(one, env, run), addresses)
             for node, answer in zip(missing, found, strict=True):
                 if not isinstance(answer, KilnError):

@@ -27,6 +27,8 @@ _ROOT_LABEL = "io.kiln.root"
 _PATH_LABEL = "io.kiln.path"
 _LONGEST_NAME = 64
 _EMPTY = b"\n"
+# Bytes of a config, a little less than Swarm takes (swarmkit, manager/controlapi/config.go).
+_LARGEST = 950_000
 # Files here have no owners and modes: configs are given theirs by the service that reads them.
 _FOLDER = HostFile(b"", 0o700)
 
@@ -82,9 +84,12 @@ class SwarmKeeper:
         """As `Keeper` says."""
 
         def extend(root: Root, now: float) -> None:
+            # Also one that has run out, as long as nobody else has taken it: tokens only grow.
+            if root.token != token:
+                raise lost(self.stack, _holder(root) if root.expires > now else None)
             root.expires = now + seconds
 
-        self._change(token, extend)
+        self._change(None, extend)
 
     def release(self, token: int) -> None:
         """As `Keeper` says."""
@@ -230,6 +235,8 @@ class SwarmKeeper:
     def append(self, token: int, path: str, line: str) -> None:
         """As `Keeper` says."""
         content = (self.read(path) or b"") + line.encode() + b"\n"
+        while len(content) > _LARGEST:
+            content = content.partition(b"\n")[2]
         self._write(token, path, content)
 
     def write(self, token: int, path: str, line: str) -> None:
@@ -319,6 +326,8 @@ class SwarmKeeper:
         for kind in ("configs", "secrets"):
             for one in self.managers.get(kind, label=[f"{STACK_LABEL}={self.stack}"]):
                 if one["Spec"]["Name"] not in kept:
+                    # The next holder may have begun to refer to others.
+                    self.check(root.token)
                     self.managers.remove(kind, one["Spec"]["Name"])
 
     @property

@@ -163,7 +163,8 @@ class Managers:
                     params=dict(params),
                     json=body,
                     headers=dict(headers),
-                    timeout=60,
+                    # Short: while one that has fallen silent is waited for, the lease runs out.
+                    timeout=(5, 15),
                 )
             except Exception as error:
                 if not is_no_answer(error):
@@ -177,7 +178,9 @@ class Managers:
                     raise SwarmRefusedError(answer.status_code, said, f"{engine.name} {path}")
             if self.clock() > until:
                 raise explain_refusal(said, engine.name)
-            self._turn += 1
+            if engine is self.engine:
+                # Not where another thread has gone on to the next already.
+                self._turn += 1
             if self._turn % len(self.engines) == 0:
                 self.sleep(_PAUSE)
 

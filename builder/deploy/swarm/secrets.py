@@ -1,7 +1,8 @@
 """Secrets of a system on a swarm that runs: services are given other versions of them."""
 
 import base64
-import time
+
+from docker.models.containers import Container
 
 from builder.deploy.engine import last_lines, run_in, run_with_input
 from builder.deploy.passwords import refused_password
@@ -9,22 +10,24 @@ from builder.deploy.site import Site
 from builder.deploy.swarm.fleet import Fleet
 from builder.deploy.swarm.keeper import SwarmKeeper
 from builder.deploy.swarm.tasks import Tasks
-from builder.errors import EngineError, ReleaseError
+from builder.errors import EngineError
 from builder.plan.release import Release
 from builder.render.swarm import MONITOR_SECONDS, ROLE_LABEL, Spec, give_secrets
 from builder.secrets.delivery import VersionedValue
 
 _READERS = ("web", "cron", "consumer")
 _PAUSE = 1.0
-# On standard input: the new password, and the old one where both are to be right, in base64.
+# On standard input, in base64: the new password, and those that are to be right beside it.
 _PASSWORDS = r"""
 set -eu
-read -r new old || true
+read -r given || true
+set -- $given
 as_sql() { printf %s "$1" | base64 -d | sed "s/[\\']/\\\\&/g"; }
 way() { printf "mysql_native_password USING PASSWORD('%s')" "$(as_sql "$1")"; }
 {
-    printf "ALTER USER '%s'@'%%' IDENTIFIED VIA %s" "$MARIADB_USER" "$(way "$new")"
-    [ -z "${old:-}" ] || printf " OR %s" "$(way "$old")"
+    printf "ALTER USER '%s'@'%%' IDENTIFIED VIA %s" "$MARIADB_USER" "$(way "$1")"
+    shift
+    for old; do printf " OR %s" "$(way "$old")"; done
     echo ";"
 } | mariadb
 """
@@ -37,7 +40,7 @@ def update_services(tasks: Tasks, site: Site, keeper: SwarmKeeper, release: Rele
         ReleaseError: Swarm has put a service back, since new tasks were no good.
     """
     stored = keeper.secrets(str(release.number))
-    changed = []
+    readers = []
     for one in tasks.services(release=str(release.number)):
         spec, name = one["Spec"], one["Spec"]["Name"]
         if spec["Labels"].get(ROLE_LABEL) not in _READERS:
@@ -48,51 +51,43 @@ def update_services(tasks: Tasks, site: Site, keeper: SwarmKeeper, release: Rele
 
         site.lease.check()
         if tasks.fleet.managers.update("services", name, give, tasks.auth(spec)):
-            changed.append(name)
-    for name in changed:
-        site.watcher.detail(f"{name} is given the new values, a container at a time")
-        _wait_updated(tasks, site, name)
-
-
-def _wait_updated(tasks: Tasks, site: Site, name: str) -> None:
-    deploy = site.stack.deploy
-    each = deploy.timeouts.boot + max(deploy.timeouts.stop, deploy.timeouts.work)
-    until = time.monotonic() + MONITOR_SECONDS + each * 60
-    while True:
-        found = tasks.fleet.managers.get(f"services/{name}")
-        status = found.get("UpdateStatus") or {}
-        if status.get("State") == "completed":
-            return
-        if status.get("State") in ("rollback_completed", "rollback_paused", "paused"):
-            raise ReleaseError(
-                f"containers with the new values do not come up: {status.get('Message', '')}",
-                where=name,
-                hint="the old values are in use still; see `docker service ps`",
-            )
-        if time.monotonic() > until:
-            raise EngineError("is not updated in time", where=name, hint="`docker service ps`")
-        time.sleep(_PAUSE)
+            site.watcher.detail(f"{name} is given the new values, a container at a time")
+        readers.append(name)
+    timeouts = site.stack.deploy.timeouts
+    each = timeouts.boot + max(timeouts.stop, timeouts.work)
+    # All of them: a rotation before this one may have been cut short while Swarm was at it.
+    for name in readers:
+        tasks.wait_updated(name, MONITOR_SECONDS + each * 60)
 
 
 def accept_password(fleet: Fleet, name: str, value: VersionedValue) -> None:
-    """Let the database take a new password beside the one that the shop uses.
+    """Let the database take a new password beside those that the shop's containers use.
+
+    More than one is in use where a rotation was cut short.
 
     Raises:
         ReleaseError: it refuses.
     """
-    webs = [one for one in fleet.containers(role="web") if one.status == "running"]
-    if not webs:
-        raise EngineError("no web container runs", where=fleet.stack.name, hint="`kiln status`")
-    # The one that is in use is what running containers have; the swarm gives no value back.
-    used = run_in(webs[0], "base64", "-w0", f"/run/secrets/{name}")
-    if used.returncode != 0:
+    found = [one for role in _READERS for one in fleet.containers(role=role)]
+    readers = [one for one in found if one.status == "running"]
+    if not readers:
+        raise EngineError("no container runs", where=fleet.stack.name, hint="`kiln status`")
+    # What is in use is what running containers have; the swarm gives no value back.
+    used = {_read_secret(one, name): None for one in readers}
+    used.pop(_encoded(value), None)
+    _set_passwords(fleet, _encoded(value), *used)
+
+
+def _read_secret(container: Container, name: str) -> str:
+    done = run_in(container, "base64", "-w0", f"/run/secrets/{name}")
+    if done.returncode != 0:
         raise EngineError(
             f"the value of {name} in use cannot be read",
-            where=str(webs[0].name),
-            details=last_lines(webs[0]),
+            where=str(container.name),
+            details=last_lines(container),
             hint="run this again",
         )
-    _set_passwords(fleet, _encoded(value), used.stdout.strip())
+    return done.stdout.strip()
 
 
 def settle_password(fleet: Fleet, value: VersionedValue) -> None:

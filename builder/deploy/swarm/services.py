@@ -12,7 +12,7 @@ from builder.deploy.site import Site
 from builder.deploy.state import SERVICES, parse_services
 from builder.deploy.swarm.fleet import Fleet
 from builder.deploy.swarm.keeper import SwarmKeeper
-from builder.deploy.swarm.proxies import Proxies, pack_files
+from builder.deploy.swarm.proxies import Proxies, pack_files, unpack_files
 from builder.deploy.swarm.tasks import Tasks
 from builder.plan.proxy import ProxyPlan
 from builder.render.proxy import CONFIG, first_maps, render_proxy_files
@@ -100,7 +100,8 @@ def start_services(tasks: Tasks, site: Site, restart: Collection[str]) -> None:
             managers.create("services", spec, tasks.auth(spec))
         elif name in restart:
             site.lease.check()
-            managers.update("services", spec["Name"], _replace(spec), tasks.auth(spec))
+            managers.update("services", spec["Name"], _replace(site, spec), tasks.auth(spec))
+            tasks.wait_updated(spec["Name"], _SECONDS)
     for name in site.images:
         service = service_name(site.stack.name, name)
         known = tasks.failed(service)
@@ -108,6 +109,9 @@ def start_services(tasks: Tasks, site: Site, restart: Collection[str]) -> None:
         tasks.wait_running(service, 1, _SECONDS, stable=0, known=known)
         count = len(tasks.wanted(service))
         tasks.wait_running(service, count, _SECONDS, stable=0, known=known)
+    if proxy_differs(site):
+        # One of several was started, with the configuration that the others have.
+        site.driver.configure_proxy(site)
     started = {*down, *restart}
     recorded = parse_services(site.stack.name, site.keeper.read(SERVICES))
     recorded |= {name: site.images[name] for name in site.images if name in started}
@@ -115,11 +119,13 @@ def start_services(tasks: Tasks, site: Site, restart: Collection[str]) -> None:
     site.keeper.install(site.lease.token, STATE, {"services.json": file})
 
 
-def _replace(spec: Spec) -> Callable[[Spec], bool]:
+def _replace(site: Site, spec: Spec) -> Callable[[Spec], bool]:
     def change(found: Spec) -> bool:
         labels = dict(spec["Labels"])
         if PROXY_LABEL in found["Labels"]:
-            labels[PROXY_LABEL] = found["Labels"][PROXY_LABEL]
+            # Its maps are the truth; its configuration is to be another.
+            kept = unpack_files(found["Labels"][PROXY_LABEL])
+            labels[PROXY_LABEL] = pack_files({**kept, **proxy_files(site)})
         found.clear()
         found.update({**spec, "Labels": labels})
         return True

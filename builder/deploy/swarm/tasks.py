@@ -18,6 +18,8 @@ _ENDED = ("complete", "shutdown", "failed", "rejected", "remove", "orphaned")
 # Swarm tries again by itself what a node refuses, e.g. while its network is just being made.
 _REFUSALS = 5
 _PAUSE = 0.3
+# Swarm says that it updates a service a moment after it was told to.
+_BEGIN_SECONDS = 5.0
 _LOOK_SECONDS = 2.0
 
 
@@ -59,12 +61,44 @@ class Tasks:
         ]
 
     def wanted(self, name: str) -> set[str]:
-        """The nodes that are up where tasks of a service are to run."""
+        """The nodes that are up where tasks of a service are to run.
+
+        One that waits for the task before it to end is there already, with what it was given then.
+        """
         return {
             one["NodeID"]
             for one in self.of(name)
-            if one.get("NodeID") and one["DesiredState"] == "running" and self.fleet.is_up(one)
+            if one.get("NodeID")
+            and one["DesiredState"] in ("ready", "running")
+            and self.fleet.is_up(one)
         }
+
+    def wait_updated(self, name: str, seconds: float) -> None:
+        """Wait until Swarm has replaced the tasks of a service whose spec was changed.
+
+        Raises:
+            ReleaseError: it has put the service back, since new tasks were no good.
+            EngineError: it has not done so in that time.
+        """
+        begun = time.monotonic()
+        until = begun + seconds
+        while True:
+            status = self.fleet.managers.get(f"services/{name}").get("UpdateStatus") or {}
+            state = status.get("State")
+            if state == "completed":
+                return
+            if state is None and time.monotonic() - begun > _BEGIN_SECONDS:
+                # No task of it was to be another.
+                return
+            if state in ("rollback_completed", "rollback_paused", "paused"):
+                raise ReleaseError(
+                    f"containers as they shall be do not come up: {status.get('Message', '')}",
+                    where=name,
+                    hint="what was before is in use still; see `docker service ps`",
+                )
+            if time.monotonic() > until:
+                raise EngineError("is not updated in time", where=name, hint="`docker service ps`")
+            time.sleep(_PAUSE)
 
     def failed(self, name: str) -> set[str]:
         """Those that have failed."""
