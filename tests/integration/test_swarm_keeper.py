@@ -72,7 +72,11 @@ def test_a_lease_that_is_not_renewed_runs_out(keeper: SwarmKeeper) -> None:
     with pytest.raises(LockedError):
         keeper.check(token)
     assert keeper.holder() is None
+    # Nobody has taken it meanwhile, e.g. while a manager was silent.
+    keeper.renew(token, 0)
     keeper.acquire(60, someone("tom"))
+    with pytest.raises(LockedError):
+        keeper.renew(token, 60)
 
 
 def test_files_are_read_as_they_were_written_and_leave_nothing_when_they_go(
