@@ -56,6 +56,8 @@ def running(
 @pytest.fixture
 def site(running: Site) -> Site:
     """Both slots are full, blue is live, all versions are known."""
+    # The test before may have started it anew.
+    running.wait(lambda: running.proxy.workers().current is not None, "the proxy has a worker")
     running.configure(allowed=(), trusted=(), listeners=(Listener(8080),), page=PAGE)
     running.fill("blue", "green")
     proxy = running.proxy

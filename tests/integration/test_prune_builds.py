@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from builder.build.lock import hold_build_lock
+from builder.project.tree import tree_suffix
 from tests.conftest import Kiln, change_project
 from tests.hosts import Host, private_engine, wait_until
 from tests.integration.traces import process_of
@@ -44,9 +45,10 @@ def test_what_a_running_build_needs_stays_and_what_is_old_goes(
     assert ended.code == 2
     assert "--builds" in ended.err
     change_project(tree, build={"cache_size": "1MB"})
-    for name in ("gone", "built"):
-        with hold_build_lock(own.cache / name / "lock", tree=tmp_path / name):
-            (own.cache / name / "image").mkdir()
+    gone, built = (own.cache / f"shop-{tree_suffix(tmp_path / name)}" for name in ("gone", "built"))
+    for folder, name in ((gone, "gone"), (built, "built")):
+        with hold_build_lock(folder / "lock", tree=tmp_path / name):
+            (folder / "image").mkdir()
 
     def prune(*options: str) -> Any:
         command = ("prune", "--builds", *options, "--output", "json")
@@ -61,13 +63,13 @@ def test_what_a_running_build_needs_stays_and_what_is_old_goes(
     build = start_build(runner, tmp_path / "new", *steps)
     try:
         wait_until(lambda: process_of(*waits) is not None, "the build comes to its second step")
-        with hold_build_lock(own.cache / "built" / "lock", tree=tmp_path / "built"):
+        with hold_build_lock(built / "lock", tree=tmp_path / "built"):
             told = prune("--dry-run")
             assert (told["removed"], told["buildkit"]["freed"]) == (False, 0)
             done = prune()
-        assert done["paths"] == told["paths"] == [str(own.cache / "gone" / "image")]
-        assert not (own.cache / "gone").exists()
-        assert (own.cache / "built" / "image").is_dir()
+        assert done["paths"] == told["paths"] == [str(gone / "image")]
+        assert not gone.exists()
+        assert (built / "image").is_dir()
         # Of what the two builds have made, the one that has ended.
         assert done["buildkit"]["freed"] >= 30_000_000
         assert build.poll() is None
