@@ -204,17 +204,9 @@ class Proxy(ProxyReader):
         Raises:
             ProxyError: the proxy does not answer.
         """
-        began = self.clock()
-        zeros = 0
-        while True:
-            left = self.connections(slot)
-            on_progress(left)
-            # Twice: a request may have been led there and not been counted yet.
-            zeros = zeros + 1 if left == 0 else 0
-            spent = self.clock() - began
-            if zeros == 2 or spent >= seconds:
-                return Drained(spent, left)
-            self.sleep(_PAUSE)
+        return wait_drained(
+            lambda: self.connections(slot), seconds, on_progress, self.clock, self.sleep
+        )
 
     def _wait_up(self, backend: str, count: int, seconds: float) -> tuple[ServerState, ...]:
         until = self.clock() + seconds
@@ -261,6 +253,34 @@ class Proxy(ProxyReader):
         answer = self._tell(worker, [*added, f"commit map {version}"])
         if answer.strip():
             raise ProxyError(f"refuses to change a map: {answer.strip()}", where=path)
+
+
+def wait_drained(
+    count: Callable[[], int],
+    seconds: float,
+    on_progress: Callable[[int], None],
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Drained:
+    """Wait until no request is left.
+
+    Args:
+        count: how many are left.
+        seconds: how long at most.
+        on_progress: told of each count.
+        clock, sleep: the time.
+    """
+    began = clock()
+    zeros = 0
+    while True:
+        left = count()
+        on_progress(left)
+        # Twice: a request may have been led there and not been counted yet.
+        zeros = zeros + 1 if left == 0 else 0
+        spent = clock() - began
+        if zeros == 2 or spent >= seconds:
+            return Drained(spent, left)
+        sleep(_PAUSE)
 
 
 def explain_config(done: Completed) -> ProxyError:

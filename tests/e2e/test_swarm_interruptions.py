@@ -1,12 +1,7 @@
 """The tests of interrupted releases on one host, unchanged, on the nodes of a swarm."""
 
-from collections.abc import Iterator
-
 import pytest
 
-from tests.conftest import Kiln
-from tests.e2e.swarms import SwarmSystem, private_swarm, run_swarm_system
-from tests.e2e.systems import Images
 from tests.e2e.test_interruptions import (  # noqa: F401 - its tests and fixture are these
     killer,
     test_a_job_that_is_cancelled_before_the_swap_leaves_the_old_release,
@@ -16,16 +11,6 @@ from tests.e2e.test_interruptions import (  # noqa: F401 - its tests and fixture
     test_a_new_container_that_is_killed_ends_the_release,
     test_an_old_container_that_is_killed_does_not_hold_a_release_up,
 )
+from tests.e2e.test_swarm_release import system  # noqa: F401 - their fixture
 
 pytestmark = pytest.mark.long
-
-
-@pytest.fixture(scope="module")
-def system(
-    kiln: Kiln, images: Images, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[SwarmSystem]:
-    """A production on three nodes, which serves the first image."""
-    folder = tmp_path_factory.mktemp("swarm")
-    with private_swarm() as swarm, run_swarm_system(kiln, swarm, images, folder) as made:
-        made.done("deploy", made.name, images.first)
-        yield made

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from builder.deploy.engine import Engine, run_in, stack_containers
-from builder.deploy.proxy import Drained, Proxy
+from builder.deploy.proxy import Drained, Proxy, wait_drained
 from builder.deploy.proxy_reader import ProxyState, SlotState, Traffic
 from builder.deploy.swarm.fleet import Fleet
 from builder.deploy.swarm.tasks import Tasks
@@ -115,16 +115,11 @@ class Proxies:
         self, slot: Slot, seconds: float, on_progress: Callable[[int], None] = lambda _: None
     ) -> Drained:
         """As `Proxy` says, of all together."""
-        began = time.monotonic()
-        zeros = 0
-        while True:
-            left = sum(self.each(lambda proxy: proxy.connections(slot)).values())
-            on_progress(left)
-            zeros = zeros + 1 if left == 0 else 0
-            spent = time.monotonic() - began
-            if zeros == 2 or spent >= seconds:
-                return Drained(spent, left)
-            time.sleep(_PAUSE)
+
+        def left() -> int:
+            return sum(self.each(lambda proxy: proxy.connections(slot)).values())
+
+        return wait_drained(left, seconds, on_progress)
 
     # -- asked ----------------------------------------------------------------------------------
 

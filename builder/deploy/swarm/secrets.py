@@ -16,7 +16,6 @@ from builder.render.swarm import MONITOR_SECONDS, ROLE_LABEL, Spec, give_secrets
 from builder.secrets.delivery import VersionedValue
 
 _READERS = ("web", "cron", "consumer")
-_PAUSE = 1.0
 # On standard input, in base64: the new password, and those that are to be right beside it.
 _PASSWORDS = r"""
 set -eu
