@@ -3,12 +3,12 @@
 import json
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import Kiln
+from tests.e2e.ssh_users import User, end_connections
 from tests.e2e.systems import (
     Images,
     System,
@@ -21,50 +21,11 @@ from tests.e2e.systems import (
 from tests.hosts import Host, run_program, wait_until
 from tests.integration.secret_stack import ProcessWatch
 
-# ssh takes its configuration from the home folder of the account, whatever HOME says.
-SSH = """#!/bin/sh
-echo "$*" >> {folder}/logins
-exec /usr/bin/ssh -F {folder}/config "$@"
-"""
-CONFIG = """Host *
-    IdentityFile {key}
-    IdentitiesOnly yes
-    UserKnownHostsFile {folder}/known_hosts
-"""
-
-
-@dataclass(frozen=True)
-class User:
-    """Somebody with an ssh and a docker of their own.
-
-    Attributes:
-        folder: with their configuration, and a line for each login.
-        env: for what they run.
-    """
-
-    folder: Path
-    env: dict[str, str]
-
-    @classmethod
-    def make(cls, folder: Path, key: Path, known: str) -> "User":
-        (folder / "bin").mkdir(parents=True)
-        (folder / "bin/ssh").write_text(SSH.format(folder=folder))
-        (folder / "bin/ssh").chmod(0o755)
-        (folder / "config").write_text(CONFIG.format(folder=folder, key=key))
-        (folder / "known_hosts").write_text(known)
-        path = f"{folder}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-        # A kiln that is killed leaves the folder of its socket behind.
-        return cls(folder, {"PATH": path, "DOCKER_CONFIG": str(folder), "TMPDIR": str(folder)})
-
-    @property
-    def logins(self) -> int:
-        return len((self.folder / "logins").read_text().splitlines())
-
 
 @pytest.fixture(scope="module")
 def user(host: Host, tmp_path_factory: pytest.TempPathFactory) -> User:
     folder = tmp_path_factory.mktemp("user") / "home"
-    return User.make(folder, host.key, host.known_hosts())
+    return User.make(folder, [host.key], host.known_hosts())
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +92,7 @@ def test_visitors_go_over_without_a_failed_request_and_back(system: System, imag
 def test_another_machine_sees_who_changes_the_system(
     system: System, host: Host, images: Images, tmp_path: Path
 ) -> None:
-    other = User.make(tmp_path / "other", host.key, host.known_hosts())
+    other = User.make(tmp_path / "other", [host.key], host.known_hosts())
     first = system.start("deploy", system.name, images.first, "--force")
     wait_until((system.state_folder / "lease").exists, "the lease is taken")
     second = subprocess.run(
@@ -168,7 +129,7 @@ def test_a_connection_that_breaks_leaves_a_release_to_be_gone_on_with(
 ) -> None:
     process = system.start("deploy", system.name, images.first)
     wait_for_step(system, "boot", process)
-    host.run("sh", "-c", "kill -9 $(pgrep -f '^sshd: root')")
+    end_connections(host)
     _, err = process.communicate(timeout=300)
     assert process.returncode == 24, err
     assert "left half-way" in err
@@ -222,7 +183,7 @@ def test_who_does_not_get_in_is_told_so_in_one_error(
     run_program("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / "stranger"))
     key = tmp_path / "stranger" if case == "refused" else host.key
     known = "" if case == "unknown host key" else host.known_hosts()
-    user = User.make(tmp_path / "home", key, known)
+    user = User.make(tmp_path / "home", [key], known)
     where = {
         "no host": "ssh://root@127.0.0.1:9",
         "no name": "ssh://root@host.invalid",

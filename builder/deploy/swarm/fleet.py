@@ -81,6 +81,7 @@ class Fleet:
         *,
         bound: int = _SIDE_BY_SIDE,
         among: Collection[str] | None = None,
+        telling: bool = False,
     ) -> dict[str, _Answer]:
         """Ask the engine of every node that is up, side by side; the answers by node.
 
@@ -90,14 +91,18 @@ class Fleet:
             ask: what.
             bound: so many at once.
             among: of these nodes; None for all.
+            telling: what each must have heard; the proxy of one that has not is kept away.
 
         Raises:
             ReleaseError: a node is down, and the policy is to go back.
         """
+        if telling:
+            for node in self.down:
+                self.mark_stale(node)
         nodes = [one for one in self.up if among is None or one.id in among]
         found: dict[str, _Answer] = {}
         with ThreadPoolExecutor(min(bound, max(1, len(nodes)))) as pool:
-            asked = {one.id: pool.submit(_ask, ask, one) for one in nodes}
+            asked = {one.id: pool.submit(self._ask, ask, one) for one in nodes}
         lost: list[tuple[Node, str]] = []
         for node in nodes:
             answer = asked[node.id].result()
@@ -105,8 +110,33 @@ class Fleet:
                 lost.append((node, answer.why))
             else:
                 found[node.id] = answer
-        self._lose(lost)
+        self._lose(lost, telling)
         return found
+
+    def _ask(self, ask: Callable[[Engine], _Answer], node: Node) -> "_Answer | _Gone":
+        assert node.engine is not None
+        try:
+            return ask(node.engine)
+        except KilnError as error:
+            # A refusal is one; silence may be a host that has gone.
+            if _answers(node.engine):
+                raise
+            if not self._reach_again(node):
+                return _Gone(error.message)
+        return self._ask(ask, node)
+
+    def _reach_again(self, node: Node) -> bool:
+        """Log in anew where the connection has ended; other ways begin anew by themselves."""
+        lost = node.engine
+        if lost is None or not lost.name.startswith("ssh://"):
+            return False
+        found = _connect(lost.name, lost.env, lost.run)
+        if isinstance(found, KilnError):
+            return False
+        node.engine = found
+        engines = self.managers.engines
+        engines[:] = [found if one is lost else one for one in engines]
+        return True
 
     def check(self) -> None:
         """See what Swarm says of the nodes.
@@ -116,14 +146,15 @@ class Fleet:
         """
         states = {one["ID"]: one["Status"]["State"] for one in self.managers.get("nodes")}
         self._lose(
-            [(one, "Swarm calls it down") for one in self.up if states.get(one.id) == "down"]
+            [(one, "Swarm calls it down") for one in self.up if states.get(one.id) == "down"],
+            missed=False,
         )
 
-    def _lose(self, lost: Iterable[tuple[Node, str]]) -> None:
+    def _lose(self, lost: Iterable[tuple[Node, str]], missed: bool) -> None:
         gone = list(lost)
         for node, why in gone:
             node.problem = why
-            if self.held:
+            if missed:
                 self.mark_stale(node)
         if gone and self.held and self.swarm.down == "go_back":
             node, why = gone[0]
@@ -224,17 +255,6 @@ class Fleet:
 @dataclass(frozen=True, slots=True)
 class _Gone:
     why: str
-
-
-def _ask(ask: Callable[[Engine], _Answer], node: Node) -> "_Answer | _Gone":
-    assert node.engine is not None
-    try:
-        return ask(node.engine)
-    except KilnError as error:
-        # A refusal is one; silence may be a host that has gone.
-        if _answers(node.engine):
-            raise
-        return _Gone(error.message)
 
 
 def _answers(engine: Engine) -> bool:

@@ -58,17 +58,17 @@ class Proxies:
     def set_live(self, slot: Slot | None) -> None:
         """As `Proxy` says."""
         self.keep({LIVE: render_map(live_entries(slot)).encode()})
-        self.each(lambda proxy: proxy.set_live(slot))
+        self.each(lambda proxy: proxy.set_live(slot), telling=True)
 
     def set_versions(self, versions: Mapping[str, str]) -> None:
         """As `Proxy` says."""
         self.keep({VERSIONS: render_map(version_entries(versions)).encode()})
-        self.each(lambda proxy: proxy.set_versions(versions))
+        self.each(lambda proxy: proxy.set_versions(versions), telling=True)
 
     def set_mode(self, mode: Mode) -> None:
         """As `Proxy` says."""
         self.keep({MODE: render_map(mode_entries(mode)).encode()})
-        self.each(lambda proxy: proxy.set_mode(mode))
+        self.each(lambda proxy: proxy.set_mode(mode), telling=True)
 
     def configure(self, files: Mapping[str, bytes]) -> None:
         """Run another configuration everywhere; one that HAProxy refuses is not kept.
@@ -76,7 +76,7 @@ class Proxies:
         Raises:
             ProxyError: it is refused, or no new worker comes up.
         """
-        self.each(lambda proxy: proxy.configure(files))
+        self.each(lambda proxy: proxy.configure(files), telling=True)
         self.keep(files)
 
     def runs(self, config: str) -> bool:
@@ -162,8 +162,12 @@ class Proxies:
             slots={slot: _merged([one.slots[slot] for one in states]) for slot in SLOTS},
         )
 
-    def each(self, ask: Callable[[Proxy], _Answer]) -> dict[str, _Answer]:
-        """Tell the proxy of every node that is up and has one; the answers by node.
+    def each(self, ask: Callable[[Proxy], _Answer], *, telling: bool = False) -> dict[str, _Answer]:
+        """Ask the proxy of every node that is up and has one; the answers by node.
+
+        Args:
+            ask: what.
+            telling: as `Fleet.each` says.
 
         Raises:
             ProxyError: one refuses, or does not run.
@@ -183,7 +187,8 @@ class Proxies:
                     time.sleep(_PAUSE)
 
         name = service_name(stack, "proxy")
-        return self.fleet.each(on, among=Tasks(self.fleet).wanted(name))
+        among = Tasks(self.fleet).wanted(name)
+        return self.fleet.each(on, among=among, telling=telling)
 
 
 def _runs(engine: Engine, stack: str) -> bool:
