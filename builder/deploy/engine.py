@@ -15,7 +15,7 @@ import requests
 import urllib3.exceptions
 from docker.models.containers import Container
 
-from builder.deploy.tunnel import open_tunnel
+from builder.deploy.tunnel import Tunnel, open_tunnel
 from builder.errors import DiskFullError, EngineError, HostError
 from builder.host.engine import START_HINT
 from builder.process import Completed, Runner
@@ -41,12 +41,30 @@ class Engine:
         client: of the SDK.
         env: the environment for client programs, which leads them to the same engine.
         run: runs programs.
+        tunnel: the way there by ssh; None where there is another.
     """
 
     name: str
     client: docker.DockerClient
     env: Mapping[str, str]
     run: Runner
+    tunnel: Tunnel | None = None
+
+    @property
+    def logins(self) -> int:
+        """How often it was logged in to; 0 where one need not."""
+        return self.tunnel.opened if self.tunnel else 0
+
+    def log_in_again(self, logins: int) -> bool:
+        """Log in anew where the connection has ended; other ways begin anew by themselves.
+
+        Args:
+            logins: as many as there were when it was asked.
+
+        Returns:
+            Whether there is another connection now.
+        """
+        return self.tunnel is not None and self.tunnel.open_again(logins)
 
 
 def connect(host: str | None, env: Mapping[str, str], run: Runner) -> Engine:
@@ -79,7 +97,7 @@ def connect(host: str | None, env: Mapping[str, str], run: Runner) -> Engine:
             if tunnel
             else START_HINT,
         ) from None
-    return Engine(address, client, led, run)
+    return Engine(address, client, led, run, tunnel)
 
 
 def _context_address(name: str | None, env: Mapping[str, str], run: Runner) -> str:

@@ -12,9 +12,10 @@ import select
 import shutil
 import subprocess
 import tempfile
+import threading
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -34,21 +35,88 @@ _OPTIONS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass
 class Tunnel:
-    """A forwarded socket.
+    """A forwarded socket; one whose connection has ended can be opened again at the same path.
 
     Attributes:
-        address: unix://..., for clients on this machine.
+        host: ssh://..., for messages.
+        argv: of ssh.
+        env: the user's environment.
+        socket: for clients on this machine.
         log: what ssh says.
     """
 
-    address: str
+    host: str
+    argv: Sequence[str]
+    env: Mapping[str, str]
+    socket: Path
     log: Path
+    _opened: int = 0
+    _process: "subprocess.Popen[bytes] | None" = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def address(self) -> str:
+        """unix://..., for clients on this machine."""
+        return f"unix://{self.socket}"
+
+    @property
+    def opened(self) -> int:
+        """How often it was."""
+        with self._lock:
+            return self._opened
 
     def said(self) -> tuple[str, ...]:
         """The end of what ssh has said."""
         return _last_lines(self.log.read_text(errors="replace"))
+
+    def open(self) -> None:
+        """Log in.
+
+        Raises:
+            HostError: there is no way in.
+        """
+        with self._lock:
+            self._open()
+
+    def open_again(self, opened: int) -> bool:
+        """Log in anew where the connection has ended.
+
+        Args:
+            opened: how often it was when it was used; another may have opened it since.
+
+        Returns:
+            Whether it was opened since.
+        """
+        with self._lock:
+            ended = self._process is None or self._process.poll() is not None
+            if self._opened == opened and ended:
+                with contextlib.suppress(HostError):
+                    self._open()
+            return self._opened != opened
+
+    def close(self) -> None:
+        """End the connection."""
+        if self._process is not None:
+            _close(self._process)
+
+    def _open(self) -> None:
+        self.socket.unlink(missing_ok=True)
+        with self.log.open("wb") as log:
+            self._process = subprocess.Popen(
+                self.argv,
+                env=dict(self.env),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                # Ctrl-C is kiln's alone: it may have to put the old release back.
+                start_new_session=True,
+            )
+        if not (_comes_up(self._process) and self.socket.exists()):
+            _close(self._process)
+            raise _no_way_in(self.host, self.said())
+        self._opened += 1
 
 
 def open_tunnel(address: str, env: Mapping[str, str], run: Runner) -> Tunnel:
@@ -69,23 +137,13 @@ def open_tunnel(address: str, env: Mapping[str, str], run: Runner) -> Tunnel:
     folder = Path(tempfile.mkdtemp(prefix="kiln-ssh-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     socket = folder / "docker.sock"
-    tunnel = Tunnel(f"unix://{socket}", folder / "log")
     # Not through a master of the user's, which would hold the socket open after kiln has ended.
     forward = ("-o", "ControlPath=none", "-L", f"{socket}:{remote}")
-    with tunnel.log.open("wb") as log:
-        process = subprocess.Popen(
-            # It ends with its input, and that ends with this process, in whichever way.
-            ["ssh", *_OPTIONS, *forward, *to, f"echo {_UP} && exec cat"],
-            env=dict(env),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            # Ctrl-C is kiln's alone: it may have to put the old release back.
-            start_new_session=True,
-        )
-    atexit.register(_close, process)
-    if not (_comes_up(process) and socket.exists()):
-        raise _no_way_in(address, tunnel.said())
+    # It ends with its input, and that ends with this process, in whichever way.
+    argv = ("ssh", *_OPTIONS, *forward, *to, f"echo {_UP} && exec cat")
+    tunnel = Tunnel(address, argv, env, socket, folder / "log")
+    atexit.register(tunnel.close)
+    tunnel.open()
     return tunnel
 
 

@@ -31,16 +31,17 @@ def system(
             yield made
 
 
-@pytest.mark.parametrize("index", [2, 0])
+@pytest.mark.parametrize("broken", [[2], [0], [0, 1, 2]])
 def test_a_connection_that_breaks_in_a_release_is_made_again(
-    system: SwarmSystem, images: Images, index: int
+    system: SwarmSystem, images: Images, broken: list[int]
 ) -> None:
     image = images.first if "second release" in system.get().text else images.second
 
     def deploy_with_a_break() -> Ended:
         process = system.start("deploy", system.name, image)
         wait_for_step(system, "boot", process)
-        end_connections(system.swarm.hosts[index])
+        for index in broken:
+            end_connections(system.swarm.hosts[index])
         out, err = process.communicate(timeout=600)
         return Ended(process.returncode, out, err)
 

@@ -114,29 +114,20 @@ class Fleet:
         return found
 
     def _ask(self, ask: Callable[[Engine], _Answer], node: Node) -> "_Answer | _Gone":
-        assert node.engine is not None
+        engine = node.engine
+        assert engine is not None
+        logins = engine.logins
         try:
-            return ask(node.engine)
+            return ask(engine)
         except KilnError as error:
-            # A refusal is one; silence may be a host that has gone.
-            if _answers(node.engine):
-                raise
-            if not self._reach_again(node):
+            # A refusal is one, unless the connection is another by now; silence may be a host
+            # that has gone.
+            if _answers(engine):
+                if engine.logins == logins:
+                    raise
+            elif not engine.log_in_again(logins):
                 return _Gone(error.message)
         return self._ask(ask, node)
-
-    def _reach_again(self, node: Node) -> bool:
-        """Log in anew where the connection has ended; other ways begin anew by themselves."""
-        lost = node.engine
-        if lost is None or not lost.name.startswith("ssh://"):
-            return False
-        found = _connect(lost.name, lost.env, lost.run)
-        if isinstance(found, KilnError):
-            return False
-        node.engine = found
-        engines = self.managers.engines
-        engines[:] = [found if one is lost else one for one in engines]
-        return True
 
     def check(self) -> None:
         """See what Swarm says of the nodes.
@@ -314,8 +305,11 @@ def open_fleet(stack: Stack, swarm: Swarm, env: Mapping[str, str], run: Runner) 
             ]
             found = pool.map(lambda one: _connect(one, env, run), addresses)
             for node, answer in zip(missing, found, strict=True):
-                if not isinstance(answer, KilnError):
-                    engines[node["ID"]] = answer
+                if isinstance(answer, KilnError):
+                    continue
+                engines[node["ID"]] = answer
+                if node.get("ManagerStatus"):
+                    managers.engines.append(answer)
     # In the order of the file.
     order = [*engines, *(one["ID"] for one in listed)]
     listed.sort(key=lambda one: order.index(one["ID"]))

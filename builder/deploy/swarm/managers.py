@@ -183,6 +183,8 @@ class Managers:
                 self._turn += 1
             if self._turn % len(self.engines) == 0:
                 self.sleep(_PAUSE)
+                # Not before: a host that is down lets one wait, while the next one answers.
+                any(one.log_in_again(one.logins) for one in self.engines)
 
     def tasks(self, **filters: list[str]) -> list[dict[str, Any]]:
         """Tasks, e.g. of `service`s by name."""
