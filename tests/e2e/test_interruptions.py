@@ -59,10 +59,12 @@ def resume_to_the_end(system: System, first: Ended) -> list[Ended]:
 def test_a_kiln_killed_before_and_after_every_step_loses_no_request(
     system: System, images: Images, killer: Path
 ) -> None:
+    # What serves already would be no release.
+    image = images.first if "second release" in system.get().text else images.second
     number = system.releases[-1] + 1
     with start_load(system.load(rate=30)) as load:
         load.wait_done(50)
-        ended = resume_to_the_end(system, system.deploy(images.second))
+        ended = resume_to_the_end(system, system.deploy(image))
         load.wait_done(load.progress.done + 50)
         result = load.stop()
     assert ended[-1].code == 0, ended[-1].err
@@ -70,7 +72,7 @@ def test_a_kiln_killed_before_and_after_every_step_loses_no_request(
     assert {f"{moment}-{step} {number}" for step in STEPS for moment in ("before", "after")} <= set(
         moments
     )
-    assert_settled(system, images.second)
+    assert_settled(system, image)
     assert result.figures().failed == 0, result.summary()
     assert count_writes(system.sql, result).is_exact
 
