@@ -23,7 +23,8 @@ from tests.hosts import Host, private_host, private_network, wait_until
 from tests.load.plan import LoadPlan
 
 _TASK = re.compile(r"^(?P<service>.*)\.(?P<slot>[0-9]+|[a-z0-9]{25})\.[a-z0-9]{25}$")
-_THERE = ("created", "running", "paused", "restarting")
+# Swarm removes what it made and never started a moment after its service has gone.
+_THERE = ("running", "paused", "restarting")
 PORT = 8480
 
 

@@ -184,7 +184,9 @@ class Managers:
             if self._turn % len(self.engines) == 0:
                 self.sleep(_PAUSE)
                 # Not before: a host that is down lets one wait, while the next one answers.
-                any(one.log_in_again(one.logins) for one in self.engines)
+                for one in self.engines:
+                    if one.log_in_again(one.logins):
+                        break
 
     def tasks(self, **filters: list[str]) -> list[dict[str, Any]]:
         """Tasks, e.g. of `service`s by name."""
