@@ -23,8 +23,7 @@ from tests.hosts import Host, private_host, private_network, wait_until
 from tests.load.plan import LoadPlan
 
 _TASK = re.compile(r"^(?P<service>.*)\.(?P<slot>[0-9]+|[a-z0-9]{25})\.[a-z0-9]{25}$")
-# Swarm removes what it made and never started a moment after its service has gone.
-_THERE = ("running", "paused", "restarting")
+_THERE = ("created", "running", "paused", "restarting")
 PORT = 8480
 
 
@@ -111,13 +110,22 @@ class SwarmSystem(System):
     def containers(self, **labels: str) -> list[EngineContainer]:
         wanted = [f"io.kiln.stack={self.stack}"]
         wanted += [f"io.kiln.{key}={value}" for key, value in labels.items()]
-        found = [
-            one
-            for host in self.swarm.up
-            for one in host.client().containers.list(all=True, filters={"label": wanted})
-            if one.status in _THERE
-        ]
-        return sorted(found, key=lambda one: str(one.name))
+
+        def listed() -> list[EngineContainer]:
+            return [
+                one
+                for host in self.swarm.up
+                for one in host.client().containers.list(
+                    all=True, ignore_removed=True, filters={"label": wanted}
+                )
+                if one.status in _THERE
+            ]
+
+        # Swarm starts what it has made, or removes it a moment after its service has gone.
+        wait_until(
+            lambda: all(one.status != "created" for one in listed()), "what is made is started"
+        )
+        return sorted(listed(), key=lambda one: str(one.name))
 
     def names(self, **labels: str) -> list[str]:
         """As one host would have them: tasks are numbered where a release has several."""

@@ -19,6 +19,8 @@ from builder.render.swarm import stale_label
 
 _Answer = TypeVar("_Answer")
 _SIDE_BY_SIDE = 16
+# With a new connection each.
+_ATTEMPTS = 3
 # Containers of tasks that were replaced stay for a while.
 _THERE = ("created", "running", "paused", "restarting")
 
@@ -116,18 +118,21 @@ class Fleet:
     def _ask(self, ask: Callable[[Engine], _Answer], node: Node) -> "_Answer | _Gone":
         engine = node.engine
         assert engine is not None
-        logins = engine.logins
-        try:
-            return ask(engine)
-        except KilnError as error:
-            # A refusal is one, unless the connection is another by now; silence may be a host
-            # that has gone.
-            if _answers(engine):
-                if engine.logins == logins:
-                    raise
-            elif not engine.log_in_again(logins):
-                return _Gone(error.message)
-        return self._ask(ask, node)
+        said = ""
+        for _ in range(_ATTEMPTS):
+            logins = engine.logins
+            try:
+                return ask(engine)
+            except KilnError as error:
+                # A refusal is one, unless the connection is another by now; silence may be a host
+                # that has gone.
+                if _answers(engine):
+                    if engine.logins == logins:
+                        raise
+                elif not engine.log_in_again(logins):
+                    return _Gone(error.message)
+                said = error.message
+        return _Gone(said)
 
     def check(self) -> None:
         """See what Swarm says of the nodes.
