@@ -15,7 +15,7 @@ from typing import Any
 from benchmarks.build.measure import Image, Span, read_image
 from benchmarks.build.rows import KILN, LINEAR
 from benchmarks.build.working_copy import deploy_options, read_themes
-from builder.build.buildkit import run_buildkit
+from builder.build.buildkit import compression_options, run_buildkit
 from builder.build.inputs import write_input
 from builder.build.progress import Trace
 from builder.cli.build import prepare
@@ -101,7 +101,11 @@ def provide_base(bench: Bench) -> str:
         argv = ["docker", "buildx", "build", "--file", str(dockerfile), "--target", stage]
         argv += ["--build-context", f"src-kiln={support}"]
         argv += ["--build-arg", f"SOURCE_DATE_EPOCH={plan.epoch}"]
-        run_buildkit([*argv, *_pushed_as(name), str(empty)], bench.env, lambda step: None)
+        run_buildkit(
+            [*argv, *_pushed_as(name, compression_options(plan)), str(empty)],
+            bench.env,
+            lambda step: None,
+        )
     # Both laid out on the engine's disk, as on a host that builds every day.
     dockerfile.write_text(
         f"FROM {bench.php} AS php\nRUN touch /there\n"
@@ -193,7 +197,7 @@ def build_with_docker(tool: str, bench: Bench, version: str) -> Built:
     for key, value in arguments.items():
         argv += ["--build-arg", f"{key}={value}"]
     # What `--push` does, and the better compression for the one that is given the best options.
-    argv += _pushed_as(name, compression="zstd" if tool == LINEAR else "gzip")
+    argv += _pushed_as(name, [f"compression={'zstd' if tool == LINEAR else 'gzip'}"])
     begun = time.time()
     trace = run_buildkit([*argv, str(bench.tree)], bench.env, lambda step: None)
     # In the registry it stays, and in BuildKit's cache; the engine's own list is of no use here.
@@ -213,11 +217,11 @@ def read_trace(trace: Trace, begun: float) -> Iterator[Span]:
             yield Span(step.name, step.started - begun, step.completed - begun)
 
 
-def _pushed_as(name: str, compression: str = "gzip") -> list[str]:
-    output = f"type=image,name={name},push=true,compression={compression}"
-    if compression != "gzip":
-        output += ",oci-mediatypes=true"
-    return ["--provenance", "false", "--progress", "rawjson", "--output", output]
+def _pushed_as(name: str, compression: Sequence[str]) -> list[str]:
+    fields = ["type=image", f"name={name}", "push=true", *compression]
+    if "compression=gzip" not in compression:
+        fields += ["oci-mediatypes=true"]
+    return ["--provenance", "false", "--progress", "rawjson", "--output", ",".join(fields)]
 
 
 def fetch_image(registry: Registry, reference: str) -> Image:

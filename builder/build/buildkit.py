@@ -20,6 +20,8 @@ from builder.errors import BuildError, DiskFullError
 from builder.plan.build import BuildPlan
 
 _SHOWN_LINES = 25
+# Magento's vendor/ is a seventh smaller than with the default of 3, for 1.6 s more of a core.
+_ZSTD_LEVEL = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ def buildx_argv(plan: BuildPlan, request: BuildRequest) -> list[str]:
         "type=oci",
         f"dest={request.destination}",
         "tar=false",
-        f"compression={plan.compression}",
+        *compression_options(plan),
         "oci-mediatypes=true",
     )
     # Provenance comes in an index around the image; Kiln takes both apart, since an index's
@@ -71,12 +73,17 @@ def buildx_argv(plan: BuildPlan, request: BuildRequest) -> list[str]:
     if request.cache_to:
         # All stages', not only those of the image. The image is whole without it: no failure.
         kept = ("mode=max", "ignore-error=true", "image-manifest=true", "oci-mediatypes=true")
-        compression = f"compression={plan.compression}"
-        target = ("type=registry", f"ref={request.cache_to}", *kept, compression)
+        target = ("type=registry", f"ref={request.cache_to}", *kept, *compression_options(plan))
         argv += ["--cache-to", _fields(*target)]
     if request.no_cache:
         argv += ["--no-cache"]
     return [*argv, str(request.context)]
+
+
+def compression_options(plan: BuildPlan) -> tuple[str, ...]:
+    """What exporters are told of how layers are compressed. Pure."""
+    level = (f"compression-level={_ZSTD_LEVEL}",) if plan.compression == "zstd" else ()
+    return (f"compression={plan.compression}", *level)
 
 
 def packages_argv(plan: BuildPlan, request: BuildRequest, destination: Path) -> list[str]:
