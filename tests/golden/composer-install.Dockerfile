@@ -88,7 +88,7 @@ RUN --mount=type=secret,id=ca_bundle,required=true,target=/run/secrets/ca_bundle
 
 # ---- code: the shop's own PHP and XML -------------------------------------------------------
 FROM vendor AS code
-COPY --link --from=src-code /1577836800/ /
+COPY --from=src-code /1577836800/ /
 
 # ---- sources: the code as the generators read it; no part of the image ------------------------
 FROM code AS sources
@@ -100,8 +100,8 @@ RUN --network=none set -eu; \
 FROM sources AS compiled
 # dump-autoload comes after compilation, or the class map lacks generated/ (magento2#40174). The
 # env.php that compilation leaves behind holds nothing but a cache flag.
-RUN --network=none set -eu; \
-    /usr/local/lib/kiln/magento setup:di:compile; \
+RUN --network=none --mount=type=cache,id=kiln-slots,target=/run/kiln-slots set -eu; \
+    /usr/local/lib/kiln/in-slot /usr/local/lib/kiln/magento setup:di:compile; \
     composer dump-autoload --no-dev --optimize --no-plugins --no-scripts --no-interaction; \
     rm -rf app/etc/env.php var/*; \
     /usr/local/lib/kiln/collect autoload vendor/autoload.php vendor/composer; \
@@ -110,7 +110,7 @@ RUN --network=none set -eu; \
 # ---- view: styles, scripts, images and translations join the code -----------------------------
 # Beside compilation, not after it: what is deployed is the same, and both take a core each.
 FROM sources AS view
-COPY --link --from=src-view /1577836800/ /
+COPY --from=src-view /1577836800/ /
 # What every deployment begins with is done once, and left to the stages below in var/cache and
 # generated/: the merged configuration, and the classes that uncompiled code makes for itself.
 # For the one locale that every Magento has: another locale in kiln.yaml does not do this again.
@@ -126,7 +126,10 @@ RUN --network=none set -eu; \
 # BuildKit starts them all at once; `in-slot` lets as many run as there are cores. The content
 # version is written at the end: were it given here, any change would deploy all themes again.
 FROM view AS static-frontend.magento.luma-en_us
-RUN --network=none --mount=type=cache,id=kiln-slots,target=/run/kiln-slots set -eu; \
+RUN --network=none --mount=type=cache,id=kiln-slots,target=/run/kiln-slots \
+    # Magento writes each file aside, renames it and sets its mode: half of the time on a disk.
+    --mount=type=tmpfs,target=/app/pub/static --mount=type=tmpfs,target=/app/var/view_preprocessed \
+    set -eu; \
     /usr/local/lib/kiln/in-slot /usr/local/lib/kiln/magento setup:static-content:deploy \
         --force --jobs=1 --strategy=quick --content-version=0 \
         --area=frontend --theme=Magento/luma --no-parent en_US; \
