@@ -19,7 +19,7 @@ Reads = Literal["nothing", "template", "view", "code", "packages", "themes"]
 
 # Each build has another content version, which these two stages write into the image.
 _ALWAYS = frozenset({"finish", "runtime"})
-_DEPLOYMENT = _ALWAYS | {"view", "static"}
+_DEPLOYMENT = _ALWAYS | {"view", "static", "shared"}
 _ALL_CODE = _DEPLOYMENT | {"code", "sources", "compiled"}
 
 # Families of stages that may run again after a change: `static` stands for every theme and locale.
@@ -30,7 +30,7 @@ READERS: Mapping[Reads, frozenset[str]] = {
     "view": _DEPLOYMENT,
     "code": _ALL_CODE,
     "packages": _ALL_CODE | {"vendor"},
-    "themes": _ALWAYS,
+    "themes": _ALWAYS | {"shared"},
 }
 
 _MODULE = "app/code/Kiln/Sample"

@@ -9,7 +9,7 @@ from builder.plan.build import BuildPlan, name_inputs
 from builder.render.dockerfile import render_build
 
 _FROM = re.compile(r"^FROM (\S+) AS (\S+)$", re.MULTILINE)
-_SOURCE = re.compile(r"^COPY .*--from=(\S+)", re.MULTILINE)
+_SOURCE = re.compile(r"^COPY .*--from=(\S+)|--mount=type=bind,from=([^,]+)", re.MULTILINE)
 _COMMENT = re.compile(r"^ *#.*\n", re.MULTILINE)
 
 
@@ -34,4 +34,4 @@ def stage_inputs(plan: BuildPlan) -> dict[str, str]:
 def _read_stages(dockerfile: str) -> Iterator[tuple[str, list[str], str]]:
     parts = _FROM.split(_COMMENT.sub("", dockerfile))
     for base, name, text in zip(parts[1::3], parts[2::3], parts[3::3], strict=True):
-        yield name, [base, *_SOURCE.findall(text)], text
+        yield name, [base, *(one or other for one, other in _SOURCE.findall(text))], text

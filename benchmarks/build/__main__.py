@@ -20,7 +20,15 @@ from benchmarks.build.plots import draw_plots
 from benchmarks.build.rows import KILN, SAMPLE, TOOLS, Row, make_row, merge_rows
 from benchmarks.build.scenarios import COLD, NONE, SCENARIOS
 from benchmarks.build.table import make_table
-from benchmarks.build.tools import Bench, Built, ToolError, build_with, fetch_image, provide_base
+from benchmarks.build.tools import (
+    Bench,
+    Built,
+    ToolError,
+    build_with,
+    fetch_image,
+    forget_images,
+    provide_base,
+)
 from benchmarks.build.working_copy import make_copy, salt_tree
 from builder.registry.client import Registry
 from tests.conftest import STORE
@@ -170,17 +178,20 @@ def main() -> None:
         client = Registry()
         base = {**fetch_image(client, bench.php).blobs, **fetch_image(client, bench.tools).blobs}
         session = Session(bench, registry, base, number, client)
-        for scenario in scenarios:
-            rows: list[Row] = []
+        try:
+            for scenario in scenarios:
+                rows: list[Row] = []
 
-            def take(tool: str, done: list[Run], scenario: str = scenario) -> None:
-                row = make_row(name, tool, scenario, os.cpu_count() or 1, done)
-                rows.append(row)  # noqa: B023
-                merged = merge_rows(read_rows(given.out), [row])
-                given.out.write_text(json.dumps(merged, indent=1) + "\n")
+                def take(tool: str, done: list[Run], scenario: str = scenario) -> None:
+                    row = make_row(name, tool, scenario, os.cpu_count() or 1, done)
+                    rows.append(row)  # noqa: B023
+                    merged = merge_rows(read_rows(given.out), [row])
+                    given.out.write_text(json.dumps(merged, indent=1) + "\n")
 
-            run_scenario(session, scenario, runs, take)
-            Console(width=140).print(make_table(rows, name))
+                run_scenario(session, scenario, runs, take)
+                Console(width=140).print(make_table(rows, name))
+        finally:
+            forget_images(bench)
     rows = read_rows(given.out)
     Console(width=140).print(make_table(rows, name))
     for path in draw_plots(rows, name, given.out):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.build.measure import Image, Span, read_image
-from benchmarks.build.rows import KILN, LINEAR
+from benchmarks.build.rows import KILN, LINEAR, TOOLS
 from benchmarks.build.working_copy import deploy_options, read_themes
 from builder.build.buildkit import compression_options, run_buildkit
 from builder.build.inputs import write_input
@@ -198,11 +198,26 @@ def build_with_docker(tool: str, bench: Bench, version: str) -> Built:
         argv += ["--build-arg", f"{key}={value}"]
     # What `--push` does, and the better compression for the one that is given the best options.
     argv += _pushed_as(name, [f"compression={'zstd' if tool == LINEAR else 'gzip'}"])
+    before = _image_id(name)
     begun = time.time()
     trace = run_buildkit([*argv, str(bench.tree)], bench.env, lambda step: None)
-    # In the registry it stays, and in BuildKit's cache; the engine's own list is of no use here.
-    subprocess.run(["docker", "image", "rm", "--force", name], capture_output=True, check=False)
+    # The one before has no name any more. This one stays, or its layers would be compressed anew.
+    if before and before != _image_id(name):
+        subprocess.run(
+            ["docker", "image", "rm", "--force", before], capture_output=True, check=False
+        )
     return Built(name, tuple(read_trace(trace, begun)), {})
+
+
+def forget_images(bench: Bench) -> None:
+    """Remove what the engine has of the images that other tools built last."""
+    names = [f"{bench.registry}/{tool}:{_TAG}" for tool in TOOLS if tool != KILN]
+    subprocess.run(["docker", "image", "rm", "--force", *names], capture_output=True, check=False)
+
+
+def _image_id(name: str) -> str:
+    argv = ["docker", "image", "inspect", "--format", "{{.Id}}", name]
+    return subprocess.run(argv, capture_output=True, text=True, check=False).stdout.strip()
 
 
 def read_trace(trace: Trace, begun: float) -> Iterator[Span]:

@@ -124,8 +124,14 @@ class BuildPlan:
             *("php", "tools", "vendor", "code", "sources", "compiled", "view"),
             *(stage.name for stage in self.frontend),
             *(stage.name for stage in self.static),
+            *(("shared",) if self.shares_static else ()),
             *("finish", "runtime"),
         )
+
+    @property
+    def shares_static(self) -> bool:
+        """Whether what several stages of static content have alike goes into a layer of its own."""
+        return len(self.static) > 1
 
     @property
     def page_groups(self) -> tuple[str, ...]:

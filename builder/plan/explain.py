@@ -19,7 +19,10 @@ State = Literal["runs", "may run", "cached"]
 
 # The last stage: only what leads to it is built.
 _TARGET = "runtime"
-_COPY = re.compile(r"COPY (?:--\S+ )*--from=(?P<source>\S+) (?P<path>\S+) ")
+# A COPY, and what a RUN mounts.
+_TAKEN = re.compile(
+    r"COPY (?:--\S+ )*--from=(\S+) (\S+) |--mount=type=bind,from=([^,]+),source=([^,]+),"
+)
 _FROM = re.compile(r"FROM (?P<base>\S+) AS (?P<name>\S+)")
 _ARG = re.compile(r"ARG (?P<name>\w+)")
 
@@ -270,12 +273,12 @@ def _read_stage(block: Sequence[str]) -> tuple[str, _Stage]:
     begun, lines = _FROM.fullmatch(block[0]), tuple(block[1:])
     assert begun, block[0]
     arguments = filter(None, map(_ARG.match, lines))
-    copies = filter(None, map(_COPY.match, lines))
+    taken = filter(None, map(_TAKEN.match, lines))
     return begun["name"], _Stage(
         base=begun["base"],
         lines=lines,
         arguments=tuple(match["name"] for match in arguments),
-        copies=tuple((match["source"], match["path"]) for match in copies),
+        copies=tuple((match[1] or match[3], match[2] or match[4]) for match in taken),
     )
 
 

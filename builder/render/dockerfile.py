@@ -72,6 +72,7 @@ def _support_files(
         "build/in-slot": plain("build/in-slot"),
         "build/magento": plain("build/magento"),
         "build/remove-excluded.php": rendered("build/remove-excluded.php.j2"),
+        "build/share-files.php": rendered("build/share-files.php.j2"),
         "build/sort-globs": plain("build/sort-globs"),
         "runtime/etc/kiln/nginx.conf": rendered("runtime/nginx.conf.j2"),
         "runtime/etc/kiln/php-fpm.conf": rendered("runtime/php-fpm.conf.j2"),

@@ -181,6 +181,17 @@ RUN --network=none --mount=type=cache,id=kiln-slots,target=/run/kiln-slots \
     /usr/local/lib/kiln/fix-times /out/templates; \
     /usr/local/lib/kiln/collect static pub/static/
 
+# ---- shared: what themes and locales have alike, once -------------------------------------------
+# Most files of a theme are the same in its parent and in each locale. They lie in a layer of their own,
+# and links lead to them, which nginx and PHP follow.
+FROM tools AS shared
+RUN --network=none \
+    --mount=type=bind,from=static-adminhtml-en_us,source=/out/static/,target=/made/static-adminhtml-en_us \
+    --mount=type=bind,from=static-frontend-de_de-en_us,source=/out/static/,target=/made/static-frontend-de_de-en_us \
+    set -eu; \
+    php /usr/local/lib/kiln/share-files.php /made /out; \
+    /usr/local/lib/kiln/fix-times /out
+
 # ---- finish: what is small and changes with every build -------------------------------------
 # A stage of its own, so that the image is put together from layers alone: a RUN in the image's
 # stage would make BuildKit lay out all of its files first.
@@ -206,10 +217,11 @@ COPY --link --from=code /1577836800/ /app/
 COPY --link --from=frontend-0 /out/kept/1577836800/ /
 COPY --link --from=compiled /out/autoload/1577836800/ /
 COPY --link --from=compiled /out/generated/1577836800/ /
-COPY --link --from=static-adminhtml-en_us /out/static/1577836800/ /
+COPY --link --from=shared /out/shared/1577836800/ /
+COPY --link --from=shared /out/static-adminhtml-en_us/1577836800/ /
 # With minify_html on, templates are read from var/view_preprocessed.
 COPY --link --from=static-adminhtml-en_us /out/templates/1577836800/ /
-COPY --link --from=static-frontend-de_de-en_us /out/static/1577836800/ /
+COPY --link --from=shared /out/static-frontend-de_de-en_us/1577836800/ /
 # With minify_html on, templates are read from var/view_preprocessed.
 COPY --link --from=static-frontend-de_de-en_us /out/templates/1577836800/ /
 COPY --link --from=finish /finish/ /

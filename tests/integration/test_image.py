@@ -21,8 +21,8 @@ ANY_CSS = re.compile(r"(frontend/\S+?/en_US/css/\S+?\.css)")
 def files(engine: docker.DockerClient, record: dict[str, Any]) -> frozenset[str]:
     """All paths below /app in the image."""
     with run_container(engine, record["image"], "sleep", "600") as container:
-        code, listed = container.run("find", "/app", "-mindepth", "1", "-printf", "%P\\n")
-        assert code == 0
+        code, listed = container.run("find", "-L", "/app", "-mindepth", "1", "-printf", "%P\\n")
+        assert code == 0, listed
         return frozenset(listed.splitlines())
 
 
@@ -50,6 +50,23 @@ def test_a_static_file_is_served_under_the_content_version_for_a_year(
     assert "max-age=31536000" in answer.headers["Cache-Control"]
     assert "immutable" in answer.headers["Cache-Control"]
     assert answer.content == bytes(web.run("cat", f"/app/pub/static/{stylesheet}")[1], "utf-8")
+
+
+def test_what_themes_and_locales_have_alike_is_there_once(
+    engine: docker.DockerClient, record: dict[str, Any]
+) -> None:
+    with run_container(engine, record["image"], "sleep", "600") as container:
+        code, sums = container.run(
+            "find", "/app/pub/static", "-type", "f", "-size", "+0", "-exec", "md5sum", "{}", "+"
+        )
+        assert code == 0
+        code, broken = container.run("find", "/app/pub/static", "-xtype", "l")
+    by_sum: dict[str, list[str]] = {}
+    for line in sums.splitlines():
+        by_sum.setdefault(line.split()[0], []).append(line.split(maxsplit=1)[1])
+    twice = [paths for paths in by_sum.values() if len(paths) > 1]
+    assert twice == []
+    assert (code, broken) == (0, "")
 
 
 def test_another_releases_version_is_never_answered_with_this_ones_bytes(

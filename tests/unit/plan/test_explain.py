@@ -89,7 +89,7 @@ def test_code_runs_all_that_stands_on_it() -> None:
 def test_a_further_locale_runs_its_own_stage_alone() -> None:
     found = forecast(with_themes(luma=("en_US",)), with_themes(luma=("en_US", "de_DE")))
     new = "static-frontend.magento.luma-de_de"
-    assert running(found) == {new, "finish", "runtime"}
+    assert running(found) == {new, "shared", "finish", "runtime"}
     assert [describe_cause(cause) for cause in found[new].causes] == ["the stage is new"]
 
 
