@@ -37,6 +37,7 @@ from builder.render.proxy import (
 
 _CANDIDATE = f"{CONFIG}.next"
 _RELOAD_SECONDS = 60.0
+_ATTEMPTS = 3
 _PAUSE = 0.25
 
 
@@ -230,12 +231,28 @@ class Proxy(ProxyReader):
 
     def _set_map(self, name: str, entries: Mapping[str, str]) -> None:
         self.write_file(name, render_map(entries).encode())
+        for left in reversed(range(_ATTEMPTS)):
+            try:
+                self._replace_in_all(f"{FOLDER}/{name}", entries)
+                break
+            except WorkerGoneError:
+                # Another one has its place, or will have it in a moment.
+                if not left:
+                    raise
+                self.sleep(_PAUSE)
+
+    def _replace_in_all(self, path: str, entries: Mapping[str, str]) -> None:
+        """Tell the current worker, and those that still finish what they began.
+
+        Raises:
+            WorkerGoneError: the current one has ended.
+        """
         workers = self.workers()
         for worker in (*workers.old, workers.current):
             if worker is None:
                 continue
             try:
-                self._replace(worker, f"{FOLDER}/{name}", entries)
+                self._replace(worker, path, entries)
             except WorkerGoneError:
                 if worker == workers.current:
                     raise
