@@ -9,6 +9,7 @@ MODULE = Path("app/code/Kiln/Sample")
 TEMPLATE = MODULE / "view/frontend/templates/home.phtml"
 STYLE = Path("app/design/frontend/Kiln/sample/web/css/source/_theme.less")
 BODY = MODULE / "Model/Greeting.php"
+SCRIPT = MODULE / "view/frontend/web/js/sample.js"
 SAMPLE, BACKEND = "frontend/Kiln/sample", "adminhtml/Magento/backend"
 
 Said = dict[str, dict[str, object]]
@@ -36,9 +37,10 @@ def append(path: Path, line: str) -> None:
 
 
 def test_what_is_said_to_run_runs_and_nothing_else(own: Kiln, tree: Path) -> None:
-    # What no build of this engine has seen before, from code on.
+    # What no build of this engine has seen before, from code on, nor what is deployed of it.
     salt = uuid.uuid4().hex
     append(tree / BODY, f"// {salt}")
+    append(tree / SCRIPT, f'window.salt = "{salt}";')
     first = explain(own, tree)
     assert {one["state"] for one in first.values()} == {"runs"}
     nothing = {"kind": "build", "what": "no build before on this host", "how": ""}
