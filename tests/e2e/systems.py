@@ -421,6 +421,11 @@ def _subnet(stack: str) -> str:
     return f"10.{100 + digest[0] % 80}.{digest[1]}.0/24"
 
 
+def other_image(system: System, images: Images) -> str:
+    """Another image than the one that serves."""
+    return images.first if "second release" in system.get().text else images.second
+
+
 def under_load(
     system: System, act: Callable[[], Ended], calm: int = CALM, **changes: Any
 ) -> tuple[Ended, LoadResult]:

@@ -7,7 +7,14 @@ import pytest
 import requests
 
 from tests.conftest import Kiln
-from tests.e2e.systems import Images, System, assert_settled, run_system, wait_for_step
+from tests.e2e.systems import (
+    Images,
+    System,
+    assert_settled,
+    other_image,
+    run_system,
+    wait_for_step,
+)
 from tests.hosts import Host, private_engine, wait_until
 
 # So much is enough for the state of some releases.
@@ -30,11 +37,6 @@ def serves(system: System) -> bool:
         return system.get().status_code == 200
     except requests.RequestException:
         return False
-
-
-def other_image(system: System, images: Images) -> str:
-    """Another image than the one that serves."""
-    return images.first if "second release" in system.get().text else images.second
 
 
 @pytest.mark.parametrize("step", [pytest.param("boot", marks=pytest.mark.long), "watch"])

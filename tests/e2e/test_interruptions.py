@@ -12,6 +12,7 @@ from tests.e2e.systems import (
     Images,
     System,
     assert_settled,
+    other_image,
     wait_for_step,
 )
 from tests.load.count import count_writes
@@ -60,7 +61,7 @@ def test_a_kiln_killed_before_and_after_every_step_loses_no_request(
     system: System, images: Images, killer: Path
 ) -> None:
     # What serves already would be no release.
-    image = images.first if "second release" in system.get().text else images.second
+    image = other_image(system, images)
     number = system.releases[-1] + 1
     with start_load(system.load(rate=30)) as load:
         load.wait_done(50)
@@ -113,7 +114,7 @@ def test_a_job_that_is_cancelled_before_the_swap_leaves_the_old_release(
     system: System, images: Images
 ) -> None:
     before = system.current
-    other = images.first if "second release" in system.get().text else images.second
+    other = other_image(system, images)
     process = system.start("deploy", system.name, other)
     number = wait_for_step(system, "boot", process)
     # As Ctrl-C, which a test that runs in the background could not send.

@@ -7,7 +7,13 @@ import pytest
 from tests.conftest import Ended, Kiln
 from tests.e2e.ssh_users import User, end_connections
 from tests.e2e.swarms import SwarmSystem, private_swarm, run_swarm_system
-from tests.e2e.systems import Images, assert_unharmed, under_load, wait_for_step
+from tests.e2e.systems import (
+    Images,
+    assert_unharmed,
+    other_image,
+    under_load,
+    wait_for_step,
+)
 from tests.hosts import SSH_PORT
 
 pytestmark = pytest.mark.long
@@ -35,7 +41,7 @@ def system(
 def test_a_connection_that_breaks_in_a_release_is_made_again(
     system: SwarmSystem, images: Images, broken: list[int]
 ) -> None:
-    image = images.first if "second release" in system.get().text else images.second
+    image = other_image(system, images)
 
     def deploy_with_a_break() -> Ended:
         process = system.start("deploy", system.name, image)
