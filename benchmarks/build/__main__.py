@@ -1,6 +1,7 @@
 """`python -m benchmarks.build`: builds a shop with each tool, change by change."""
 
 import argparse
+import contextlib
 import json
 import os
 import shutil
@@ -167,6 +168,7 @@ def main() -> None:
     with (
         tempfile.TemporaryDirectory(prefix="kiln-bench-") as folder,
         docker_registry(Path(folder) / "registry") as registry,
+        contextlib.ExitStack() as ending,
     ):
         work = Path(folder)
         address = registry.address.replace("127.0.0.1", "localhost")
@@ -178,20 +180,18 @@ def main() -> None:
         client = Registry()
         base = {**fetch_image(client, bench.php).blobs, **fetch_image(client, bench.tools).blobs}
         session = Session(bench, registry, base, number, client)
-        try:
-            for scenario in scenarios:
-                rows: list[Row] = []
+        ending.callback(forget_images, bench)
+        for scenario in scenarios:
+            rows: list[Row] = []
 
-                def take(tool: str, done: list[Run], scenario: str = scenario) -> None:
-                    row = make_row(name, tool, scenario, os.cpu_count() or 1, done)
-                    rows.append(row)  # noqa: B023
-                    merged = merge_rows(read_rows(given.out), [row])
-                    given.out.write_text(json.dumps(merged, indent=1) + "\n")
+            def take(tool: str, done: list[Run], scenario: str = scenario) -> None:
+                row = make_row(name, tool, scenario, os.cpu_count() or 1, done)
+                rows.append(row)  # noqa: B023
+                merged = merge_rows(read_rows(given.out), [row])
+                given.out.write_text(json.dumps(merged, indent=1) + "\n")
 
-                run_scenario(session, scenario, runs, take)
-                Console(width=140).print(make_table(rows, name))
-        finally:
-            forget_images(bench)
+            run_scenario(session, scenario, runs, take)
+            Console(width=140).print(make_table(rows, name))
     rows = read_rows(given.out)
     Console(width=140).print(make_table(rows, name))
     for path in draw_plots(rows, name, given.out):

@@ -203,15 +203,16 @@ def build_with_docker(tool: str, bench: Bench, version: str) -> Built:
     trace = run_buildkit([*argv, str(bench.tree)], bench.env, lambda step: None)
     # The one before has no name any more. This one stays, or its layers would be compressed anew.
     if before and before != _image_id(name):
-        subprocess.run(
-            ["docker", "image", "rm", "--force", before], capture_output=True, check=False
-        )
+        _remove_images(before)
     return Built(name, tuple(read_trace(trace, begun)), {})
 
 
 def forget_images(bench: Bench) -> None:
     """Remove what the engine has of the images that other tools built last."""
-    names = [f"{bench.registry}/{tool}:{_TAG}" for tool in TOOLS if tool != KILN]
+    _remove_images(*(f"{bench.registry}/{tool}:{_TAG}" for tool in TOOLS if tool != KILN))
+
+
+def _remove_images(*names: str) -> None:
     subprocess.run(["docker", "image", "rm", "--force", *names], capture_output=True, check=False)
 
 

@@ -9,6 +9,9 @@
 
 declare(strict_types=1);
 
+// PHP's file functions only warn: what is not written must end the step.
+set_error_handler(static fn (int $level, string $text): bool => throw new RuntimeException($text));
+
 const STATIC_FOLDER = '1577836800/app/pub/static';
 const SHARED = '_shared';
 
@@ -35,7 +38,7 @@ function readNode(string $path): Node
     if (is_dir($path)) {
         $entries = [];
         foreach (array_diff(scandir($path), ['.', '..']) as $name) {
-            $entries[(string) $name] = readNode("$path/$name");
+            $entries[$name] = readNode("$path/$name");
         }
         $lines = array_map(static fn (string $name): string => "$name/{$entries[$name]->hash}", array_keys($entries));
         $hash = sha1("folder $mode\0" . implode("\0", $lines));
@@ -57,7 +60,7 @@ function layOut(Node $node, string $to, int $depth, string $shared): void
 {
     global $counts;
     if ($node->entries === null) {
-        copy($node->path, $to) or throw new RuntimeException($to);
+        copy($node->path, $to);
         chmod($to, fileperms($node->path) & 07777);
         touch($to, filemtime($node->path));
         return;
