@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from benchmarks.build.scenarios import SCENARIOS
+from benchmarks.build.working_copy import make_copy
 from builder.build.compare import differing_files
 from builder.build.layout import read_layout
 from builder.plan.build import DEFAULT_EPOCH
@@ -93,6 +95,10 @@ def build(kiln: Kiln, tree: Path, **env: str) -> Mapping[str, Any]:
 @pytest.fixture
 def builds(tree: Path, tmp_path: Path) -> Builds:
     give_own_steps(tree)
+    return make_builds(tree, tmp_path)
+
+
+def make_builds(tree: Path, tmp_path: Path) -> Builds:
     client = tmp_path / "client/docker"
     client.parent.mkdir()
     client.write_text(CLEAN_CLIENT.format(docker=shutil.which("docker")))
@@ -160,3 +166,17 @@ def test_a_build_at_another_time_takes_no_files_with_the_times_of_before(builds:
     builds.kiln = replace(builds.kiln, env=later)
     builds.clean = replace(builds.clean, env={**builds.clean.env, **later})
     builds.compare(builds.build())
+
+
+@pytest.mark.magento
+def test_each_named_change_of_a_real_shop_makes_what_a_clean_build_makes(tmp_path: Path) -> None:
+    """The benchmark's scenarios, one after the other. A quarter of an hour."""
+    tree = tmp_path / "shop"
+    make_copy(Path(os.environ["MAGENTO_SOURCE"]), tree, "localhost:5000")
+    builds = make_builds(tree, tmp_path)
+    # The first one changes all that a build could know from before.
+    for number, (name, edit) in enumerate(SCENARIOS.items(), start=os.getpid()):
+        # Shown where the test fails, and by `make test-magento`.
+        print(name)
+        edit(tree, str(number))
+        builds.compare(builds.build())
