@@ -480,10 +480,8 @@ def read_git(run: Runner, root: Path) -> GitState | None:
 def _write_contexts(
     store: Path, plan: BuildPlan, rendered: RenderedBuild, root: Path
 ) -> dict[str, str]:
-    # Below their time: dockerfiles/stages/vendor.j2 says why.
-    below = f"{plan.epoch}/app"
     written = {
-        group.name: write_input(group, root, store, plan.epoch, below) for group in plan.groups
+        group.name: write_input(group, root, store, plan.epoch, "app") for group in plan.groups
     }
     support = rendered.support
     written[support.name] = write_input(support, root, store, plan.epoch, texts=rendered.contents)

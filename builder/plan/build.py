@@ -83,6 +83,7 @@ class BuildPlan:
         groups: the tree's files by the stages that read them.
         secrets: names of build secrets that steps mount; never a value.
         kept_paths: folders that stay although their name is on the list of excluded ones.
+        own_base: it is the shop's own and not Debian's.
         mirror: a Debian mirror, or None for the base image's own.
     """
 
@@ -93,6 +94,7 @@ class BuildPlan:
     php_version: str
     php_memory_limit: str
     base: str
+    own_base: bool
     mirror: str | None
     debian_packages: tuple[str, ...]
     groups: tuple[InputGroup, ...]
@@ -127,6 +129,14 @@ class BuildPlan:
             *(("shared",) if self.shares_static else ()),
             *("finish", "runtime"),
         )
+
+    @property
+    def begins_with_packages(self) -> bool:
+        """Whether vendor/ is what its stage begins with, and the tools are laid over it.
+
+        A base of the shop's own may set an environment, which FROM alone takes along.
+        """
+        return self.has_vendor and not self.own_base
 
     @property
     def shares_static(self) -> bool:
@@ -205,6 +215,7 @@ def plan_build(
         php_version=shop.php_version,
         php_memory_limit=file.php.memory_limit,
         base=base,
+        own_base=file.base.image != "auto",
         mirror=file.base.mirror,
         debian_packages=tuple(sorted({*shop.php_packages, *file.base.packages})),
         groups=group_entries(listed, shop, file.hooks.frontend),

@@ -274,11 +274,17 @@ def _read_stage(block: Sequence[str]) -> tuple[str, _Stage]:
     assert begun, block[0]
     arguments = filter(None, map(_ARG.match, lines))
     taken = filter(None, map(_TAKEN.match, lines))
+    base = begun["base"]
+    # A context that a stage begins with is taken whole.
+    begins_with = ((base, "/"),) if base.startswith("src-") else ()
     return begun["name"], _Stage(
-        base=begun["base"],
+        base=base,
         lines=lines,
         arguments=tuple(match["name"] for match in arguments),
-        copies=tuple((match[1] or match[3], match[2] or match[4]) for match in taken),
+        copies=(
+            *begins_with,
+            *((match[1] or match[3], match[2] or match[4]) for match in taken),
+        ),
     )
 
 

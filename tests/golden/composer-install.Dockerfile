@@ -73,10 +73,10 @@ COPY --from=versions /versions/ /
 
 # ---- vendor: the packages of composer.lock, without those for development -------------------
 FROM tools AS vendor
+# In each context the tree's files lie below /app, and /1577836800, their time, is a link to it.
 # BuildKit takes the copy of a folder from the cache where content and last name are the same, with
 # the times that it had then. Where times are kept, the last name is therefore the files' time.
-RUN --network=none ["ln", "-s", "/app", "/1577836800"]
-COPY --link --from=src-composer /1577836800/ /
+COPY --from=src-composer / /
 # Credentials are mounted as Composer's own auth.json and are part of no layer.
 RUN --mount=type=secret,id=ca_bundle,required=true,target=/run/secrets/ca_bundle --mount=type=cache,id=kiln-composer,target=/var/cache/composer,sharing=locked \
     --mount=type=secret,id=composer_auth,required=true,target=/usr/local/lib/kiln/composer/auth.json \
@@ -88,7 +88,7 @@ RUN --mount=type=secret,id=ca_bundle,required=true,target=/run/secrets/ca_bundle
 
 # ---- code: the shop's own PHP and XML -------------------------------------------------------
 FROM vendor AS code
-COPY --from=src-code /1577836800/ /
+COPY --from=src-code /1577836800/ /app/
 
 # ---- sources: the code as the generators read it; no part of the image ------------------------
 FROM code AS sources
@@ -110,7 +110,7 @@ RUN --network=none --mount=type=cache,id=kiln-slots,target=/run/kiln-slots set -
 # ---- view: styles, scripts, images and translations join the code -----------------------------
 # Beside compilation, not after it: what is deployed is the same, and both take a core each.
 FROM sources AS view
-COPY --from=src-view /1577836800/ /
+COPY --from=src-view /1577836800/ /app/
 # What every deployment begins with is done once, and left to the stages below in var/cache and
 # generated/: the merged configuration, and the classes that uncompiled code makes for itself.
 # For the one locale that every Magento has: another locale in kiln.yaml does not do this again.
@@ -158,9 +158,9 @@ ENV MAGE_MODE=production \
     PATH=/app/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 COPY --link --from=src-kiln /runtime/ /
 COPY --link --from=vendor /1577836800/ /app/
-COPY --link --from=src-code /1577836800/ /
-COPY --link --from=src-view /1577836800/ /
-COPY --link --from=src-template /1577836800/ /
+COPY --link --from=src-code /1577836800/ /app/
+COPY --link --from=src-view /1577836800/ /app/
+COPY --link --from=src-template /1577836800/ /app/
 COPY --link --from=compiled /out/autoload/1577836800/ /
 COPY --link --from=compiled /out/generated/1577836800/ /
 COPY --link --from=static-frontend.magento.luma-en_us /out/static/1577836800/ /

@@ -64,26 +64,35 @@ FROM scratch AS packages
 COPY --from=versions /versions/ /
 
 # ---- vendor: the packages of composer.lock, without those for development -------------------
-FROM tools AS vendor
+# The tree brings vendor/ along, as a layer: the tools are laid over it, which is a fifth of the files
+# and does not change. With FROM alone BuildKit neither reads nor copies a file of the packages.
+FROM src-vendor-code AS vendor
+COPY --link --from=tools / /
+# Composer 2.5 gives its autoloader a random name; config.json there gives a fixed one.
+# Wide enough for Composer and Magento to leave their messages whole.
+ENV COLUMNS=500 \
+    COMPOSER_ALLOW_SUPERUSER=1 \
+    COMPOSER_HOME=/usr/local/lib/kiln/composer \
+    COMPOSER_CACHE_DIR=/var/cache/composer
+WORKDIR /app
+# In each context the tree's files lie below /app, and /1577836800, their time, is a link to it.
 # BuildKit takes the copy of a folder from the cache where content and last name are the same, with
 # the times that it had then. Where times are kept, the last name is therefore the files' time.
-RUN --network=none ["ln", "-s", "/app", "/1577836800"]
-COPY --link --from=src-composer /1577836800/ /
-# The tree brings vendor/ along. Composer only drops the development packages from its lists: no
-# network, so that a vendor/ that is not what composer.lock says fails here.
-COPY --from=src-vendor-code /1577836800/ /
+COPY --from=src-composer / /
+# Composer only drops the development packages from its lists: no network, so that a vendor/ that is
+# not what composer.lock says fails here.
 RUN --network=none set -eu; \
     composer install --no-dev --no-plugins --no-scripts --no-interaction --no-progress; \
     /usr/local/lib/kiln/fix-times /app
 
 # ---- code: the shop's own PHP and XML -------------------------------------------------------
 FROM vendor AS code
-COPY --from=src-code /1577836800/ /
+COPY --from=src-code /1577836800/ /app/
 # The shop's own steps may change any file, so they see the templates and assets as well.
-COPY --from=src-vendor-view /1577836800/ /
-COPY --from=src-vendor-template /1577836800/ /
-COPY --from=src-view /1577836800/ /
-COPY --from=src-template /1577836800/ /
+COPY --from=src-vendor-view /1577836800/ /app/
+COPY --from=src-vendor-template /1577836800/ /app/
+COPY --from=src-view /1577836800/ /app/
+COPY --from=src-template /1577836800/ /app/
 RUN --network=none ["patch", "--strip=1", "--no-backup-if-mismatch", "--input=patches/one fix.patch"]
 RUN --network=none ["/bin/sh", "-euc", "echo \"$HOME\" > app/etc/x && touch 'a b'"]
 RUN --network=none ["/usr/local/lib/kiln/fix-times", "/app"]
@@ -122,7 +131,7 @@ COPY --link --from=src-kiln /build/ /usr/local/lib/kiln/
 
 FROM node AS frontend-0
 WORKDIR /app/app/design/x
-COPY --link --from=src-frontend-0 /1577836800/ /
+COPY --link --from=src-frontend-0 /1577836800/ /app/
 RUN --mount=type=cache,id=kiln-npm,target=/root/.npm,sharing=locked \
     --mount=type=secret,id=npm_token,required=true \
     ["/bin/sh", "-euc", "npm ci"]

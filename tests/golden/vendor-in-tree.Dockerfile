@@ -64,21 +64,30 @@ FROM scratch AS packages
 COPY --from=versions /versions/ /
 
 # ---- vendor: the packages of composer.lock, without those for development -------------------
-FROM tools AS vendor
+# The tree brings vendor/ along, as a layer: the tools are laid over it, which is a fifth of the files
+# and does not change. With FROM alone BuildKit neither reads nor copies a file of the packages.
+FROM src-vendor-code AS vendor
+COPY --link --from=tools / /
+# Composer 2.5 gives its autoloader a random name; config.json there gives a fixed one.
+# Wide enough for Composer and Magento to leave their messages whole.
+ENV COLUMNS=500 \
+    COMPOSER_ALLOW_SUPERUSER=1 \
+    COMPOSER_HOME=/usr/local/lib/kiln/composer \
+    COMPOSER_CACHE_DIR=/var/cache/composer
+WORKDIR /app
+# In each context the tree's files lie below /app, and /1577836800, their time, is a link to it.
 # BuildKit takes the copy of a folder from the cache where content and last name are the same, with
 # the times that it had then. Where times are kept, the last name is therefore the files' time.
-RUN --network=none ["ln", "-s", "/app", "/1577836800"]
-COPY --link --from=src-composer /1577836800/ /
-# The tree brings vendor/ along. Composer only drops the development packages from its lists: no
-# network, so that a vendor/ that is not what composer.lock says fails here.
-COPY --from=src-vendor-code /1577836800/ /
+COPY --from=src-composer / /
+# Composer only drops the development packages from its lists: no network, so that a vendor/ that is
+# not what composer.lock says fails here.
 RUN --network=none set -eu; \
     composer install --no-dev --no-plugins --no-scripts --no-interaction --no-progress; \
     /usr/local/lib/kiln/fix-times /app
 
 # ---- code: the shop's own PHP and XML -------------------------------------------------------
 FROM vendor AS code
-COPY --from=src-code /1577836800/ /
+COPY --from=src-code /1577836800/ /app/
 
 # ---- sources: the code as the generators read it; no part of the image ------------------------
 FROM code AS sources
@@ -100,8 +109,8 @@ RUN --network=none --mount=type=cache,id=kiln-slots,target=/run/kiln-slots set -
 # ---- view: styles, scripts, images and translations join the code -----------------------------
 # Beside compilation, not after it: what is deployed is the same, and both take a core each.
 FROM sources AS view
-COPY --from=src-vendor-view /1577836800/ /
-COPY --from=src-view /1577836800/ /
+COPY --from=src-vendor-view /1577836800/ /app/
+COPY --from=src-view /1577836800/ /app/
 # What every deployment begins with is done once, and left to the stages below in var/cache and
 # generated/: the merged configuration, and the classes that uncompiled code makes for itself.
 # For the one locale that every Magento has: another locale in kiln.yaml does not do this again.
@@ -148,12 +157,13 @@ FROM php AS runtime
 ENV MAGE_MODE=production \
     PATH=/app/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 COPY --link --from=src-kiln /runtime/ /
-COPY --link --from=vendor /1577836800/ /app/
-COPY --link --from=src-code /1577836800/ /
-COPY --link --from=src-vendor-view /1577836800/ /
-COPY --link --from=src-vendor-template /1577836800/ /
-COPY --link --from=src-view /1577836800/ /
-COPY --link --from=src-template /1577836800/ /
+# As they came: what Composer has changed, its own lists, comes with the autoloader below.
+COPY --link --from=src-vendor-code /1577836800/ /app/
+COPY --link --from=src-code /1577836800/ /app/
+COPY --link --from=src-vendor-view /1577836800/ /app/
+COPY --link --from=src-vendor-template /1577836800/ /app/
+COPY --link --from=src-view /1577836800/ /app/
+COPY --link --from=src-template /1577836800/ /app/
 COPY --link --from=compiled /out/autoload/1577836800/ /
 COPY --link --from=compiled /out/generated/1577836800/ /
 COPY --link --from=static-frontend.magento.luma-en_us /out/static/1577836800/ /

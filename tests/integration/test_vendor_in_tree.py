@@ -2,13 +2,14 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
 import docker
 import pytest
 
-from tests.conftest import Kiln, copy_store
+from tests.conftest import Kiln, change_project, copy_store
 from tests.containers import run_container
 from tests.integration.conftest import Composer
 
@@ -53,16 +54,23 @@ def push(kiln: Kiln, tree: Path) -> dict[str, Any]:
 def test_the_image_is_the_same_whether_vendor_comes_along_or_not(
     kiln: Kiln, engine: docker.DockerClient, installed: Path, composer: Composer, tmp_path: Path
 ) -> None:
-    """Development packages are left out, and Composer's lists do not name them."""
-    with_dev = list_image(engine, push(kiln, installed)["image"])
+    """Development packages are left out, and Composer's lists do not name them.
+
+    A base image of the shop's own is built on in another way than Debian's.
+    """
+    record = push(kiln, installed)
+    with_dev = list_image(engine, record["image"])
     assert [path for path in with_dev if "dev-tools" in path] == []
 
     name = f"kiln-test-vendor-{os.getpid()}"
     without_dev = copy_store(tmp_path / "without-dev", name=name)
     composer(without_dev, "install", "--no-dev")
     fetched = copy_store(tmp_path / "fetched", name=name)
+    own_base = tmp_path / "own-base"
+    shutil.copytree(without_dev, own_base, symlinks=True)
+    change_project(own_base, base={"image": record["base"]}, php={"version": "8.2"})
     changing = "/app/pub/static/deployed_version.txt"
-    for tree in (without_dev, fetched):
+    for tree in (without_dev, fetched, own_base):
         files = list_image(engine, push(kiln, tree)["image"])
         assert {**files, changing: ""} == {**with_dev, changing: ""}
 

@@ -43,6 +43,7 @@ def make_plan(**changes: Any) -> BuildPlan:
         "php_version": "8.2",
         "php_memory_limit": "768M",
         "base": BASE,
+        "own_base": False,
         "mirror": None,
         "debian_packages": ("nginx-light", "php8.2-cli", "php8.2-fpm"),
         "groups": groups(

@@ -76,6 +76,18 @@ def test_a_style_runs_static_content_and_names_the_file_for_each_stage() -> None
     assert describe_cause(files[0]) == "web/_b.less changed"
 
 
+def test_a_package_runs_its_stage_whether_that_begins_with_packages_or_copies_them() -> None:
+    for own_base in (False, True):
+        before, after = (
+            replace(with_group("vendor-code", **{"vendor/a/b.php": digest}), own_base=own_base)
+            for digest in "12"
+        )
+        found = forecast(before, after)
+        assert found["vendor"].causes == (Cause("file", "vendor/a/b.php", "changed"),)
+        assert {found[stage].state for stage in ("vendor", "code", "runtime")} == {"runs"}
+        assert found["tools"].state == "cached"
+
+
 def test_a_template_runs_neither_compilation_nor_static_content() -> None:
     found = forecast(make_plan(), with_group("template", page="2"))
     assert running(found) == {"finish", "runtime"}
