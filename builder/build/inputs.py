@@ -27,6 +27,7 @@ _LAYER = "application/vnd.oci.image.layer.v1.tar+zstd"
 # A seventh to write, to send and to keep, for half a second of a core; the image's layers are
 # compressed anew and better.
 _ZSTD_LEVEL = 1
+_READ_BYTES = 1 << 20
 
 
 def write_input(
@@ -83,8 +84,7 @@ def _write_layout(
         packed = _HashingFile(raw)
         with compressor.stream_writer(packed, closefd=False) as packing:  # type: ignore[arg-type]
             plain = _HashingFile(packing)
-            with tarfile.open(fileobj=plain, mode="w|", format=tarfile.PAX_FORMAT) as tar:  # type: ignore[call-overload]
-                _write_entries(tar, group.entries, root, epoch, below, texts)
+            _write_tar(plain, group.entries, root, epoch, below, texts)
     digest = f"sha256:{packed.hasher.hexdigest()}"
     layer = {"mediaType": _LAYER, "digest": digest, "size": temporary.stat().st_size}
     temporary.rename(layout / "blobs" / "sha256" / packed.hasher.hexdigest())
@@ -114,43 +114,55 @@ def _write_blob(layout: Path, media_type: str, content: object) -> dict[str, Any
     return {"mediaType": media_type, "digest": f"sha256:{digest}", "size": len(data)}
 
 
-def _write_entries(
-    tar: tarfile.TarFile,
+def _write_tar(
+    out: "_HashingFile",
     entries: tuple[Entry, ...],
     root: Path,
     epoch: int,
     below: str,
     texts: Mapping[str, bytes],
 ) -> None:
-    # Plain strings, as in project/tree.py: pathlib makes it a third slower.
+    # Plain strings, as in project/tree.py, and no TarFile, which copies each member: a group has
+    # tens of thousands of files, and either makes it a third slower.
     begin = f"{below}/" if below else ""
     folders: set[str] = set()
     if below:
         link = _member(str(epoch), tarfile.SYMTYPE, 0o777, epoch)
         link.linkname = below
-        tar.addfile(link)
+        _write_member(out, link)
     for entry in entries:
         path = begin + entry.path
         for folder in _missing_folders(path, folders):
-            tar.addfile(_member(folder, tarfile.DIRTYPE, 0o755, epoch))
+            _write_member(out, _member(folder, tarfile.DIRTYPE, 0o755, epoch))
         if entry.target is not None:
             link = _member(path, tarfile.SYMTYPE, 0o777, epoch)
             link.linkname = entry.target
-            tar.addfile(link)
+            _write_member(out, link)
             continue
         member = _member(path, tarfile.REGTYPE, 0o755 if entry.executable else 0o644, epoch)
         member.size = entry.size
+        _write_member(out, member)
         with _open(entry, root, texts) as source:
-            checked = _HashingFile(source)
-            try:
-                tar.addfile(member, checked)
-            except OSError as error:
-                # tarfile's own word for a file that ended early; a full disk has an errno.
-                if error.errno is not None:
-                    raise
-                raise _changed(entry) from None
-        if checked.hasher.hexdigest() != entry.digest:
-            raise _changed(entry)
+            _write_content(out, source, entry)
+    # POSIX: two blocks of zeros end an archive.
+    out.write(bytes(2 * tarfile.BLOCKSIZE))
+
+
+def _write_member(out: "_HashingFile", member: tarfile.TarInfo) -> None:
+    out.write(member.tobuf(tarfile.PAX_FORMAT))
+
+
+def _write_content(out: "_HashingFile", source: IO[bytes], entry: Entry) -> None:
+    hasher = hashlib.sha256()
+    left = entry.size
+    # One byte more than there should be shows that a file has grown.
+    while left >= 0 and (block := source.read(min(left + 1, _READ_BYTES))):
+        hasher.update(block)
+        out.write(block)
+        left -= len(block)
+    if left != 0 or hasher.hexdigest() != entry.digest:
+        raise _changed(entry)
+    out.write(bytes(-entry.size % tarfile.BLOCKSIZE))
 
 
 def _missing_folders(path: str, folders: set[str]) -> list[str]:
@@ -168,7 +180,7 @@ def _open(entry: Entry, root: Path, texts: Mapping[str, bytes]) -> IO[bytes]:
     if entry.path in texts:
         return io.BytesIO(texts[entry.path])
     try:
-        return open(f"{root}/{entry.path}", "rb")  # noqa: PTH123
+        return open(f"{root}/{entry.path}", "rb", buffering=0)  # noqa: PTH123
     except FileNotFoundError:
         raise _changed(entry) from None
 
@@ -188,16 +200,11 @@ def _member(path: str, kind: bytes, mode: int, epoch: int) -> tarfile.TarInfo:
 
 
 class _HashingFile:
-    """A file that hashes what is read from or written to it."""
+    """A file that hashes what is written to it."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
         self.hasher = hashlib.sha256()
-
-    def read(self, size: int = -1) -> bytes:
-        data = self._file.read(size)
-        self.hasher.update(data)
-        return data
 
     def write(self, data: bytes) -> int:
         self.hasher.update(data)

@@ -67,6 +67,7 @@ COPY --from=versions /versions/ /
 # The tree brings vendor/ along, as a layer: the tools are laid over it, which is a fifth of the files
 # and does not change. With FROM alone BuildKit neither reads nor copies a file of the packages.
 FROM src-vendor-code AS vendor
+WORKDIR /app
 COPY --link --from=tools / /
 # Composer 2.5 gives its autoloader a random name; config.json there gives a fixed one.
 # Wide enough for Composer and Magento to leave their messages whole.
@@ -74,7 +75,6 @@ ENV COLUMNS=500 \
     COMPOSER_ALLOW_SUPERUSER=1 \
     COMPOSER_HOME=/usr/local/lib/kiln/composer \
     COMPOSER_CACHE_DIR=/var/cache/composer
-WORKDIR /app
 # In each context the tree's files lie below /app, and /1577836800, their time, is a link to it.
 # BuildKit takes the copy of a folder from the cache where content and last name are the same, with
 # the times that it had then. Where times are kept, the last name is therefore the files' time.
