@@ -202,7 +202,8 @@ class Host:
         return run_program("docker", "--host", self.docker_host, *arguments, stdin=stdin.encode())
 
     def load(self, image: str) -> None:
-        """Copy an image from the engine that the tests share, without a registry."""
+        """Copy an image of the shared registry, which this host does not reach."""
+        run_program("docker", "pull", "--quiet", image)
         save = subprocess.Popen(["docker", "save", image], stdout=subprocess.PIPE)
         load = ["docker", "--host", self.docker_host, "load"]
         done = subprocess.run(load, stdin=save.stdout, capture_output=True, check=False)
