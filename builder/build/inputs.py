@@ -127,17 +127,13 @@ def _write_tar(
     begin = f"{below}/" if below else ""
     folders: set[str] = set()
     if below:
-        link = _member(str(epoch), tarfile.SYMTYPE, 0o777, epoch)
-        link.linkname = below
-        _write_member(out, link)
+        _write_member(out, _link(str(epoch), below, epoch))
     for entry in entries:
         path = begin + entry.path
         for folder in _missing_folders(path, folders):
             _write_member(out, _member(folder, tarfile.DIRTYPE, 0o755, epoch))
         if entry.target is not None:
-            link = _member(path, tarfile.SYMTYPE, 0o777, epoch)
-            link.linkname = entry.target
-            _write_member(out, link)
+            _write_member(out, _link(path, entry.target, epoch))
             continue
         member = _member(path, tarfile.REGTYPE, 0o755 if entry.executable else 0o644, epoch)
         member.size = entry.size
@@ -196,6 +192,12 @@ def _changed(entry: Entry) -> TreeError:
 def _member(path: str, kind: bytes, mode: int, epoch: int) -> tarfile.TarInfo:
     member = tarfile.TarInfo(path)
     member.type, member.mode, member.mtime = kind, mode, epoch
+    return member
+
+
+def _link(path: str, target: str, epoch: int) -> tarfile.TarInfo:
+    member = _member(path, tarfile.SYMTYPE, 0o777, epoch)
+    member.linkname = target
     return member
 
 

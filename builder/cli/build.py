@@ -101,9 +101,8 @@ def prepare(project: Project, settings: Settings) -> Prepared:
 
 def resolve_base(project: Project, suite: str | None, settings: Settings) -> str:
     """The base image by digest, so that one build has one base."""
-    name = project.file.base.image
-    made = name == "auto"
-    reference = base_reference(suite or "") if made else ImageReference.parse(name)
+    base = project.file.base
+    reference = ImageReference.parse(base.image) if base.is_own else base_reference(suite or "")
     if reference.digest:
         return str(reference)
     try:
@@ -112,7 +111,7 @@ def resolve_base(project: Project, suite: str | None, settings: Settings) -> str
         raise HostError(
             f"the base image cannot be found: {error.message}",
             where=str(reference),
-            hint="run `kiln setup`" if made else error.hint,
+            hint=error.hint if base.is_own else "run `kiln setup`",
         ) from None
     return f"{reference}@{digest}"
 

@@ -364,7 +364,7 @@ def _php(project: Project, edition: str, version: str) -> tuple[str, str | None]
     table = load_versions()
     supported = table.supported_php(edition, version)  # type: ignore[arg-type]
     wanted = project.file.php.version
-    own_base = project.file.base.image != "auto"
+    own_base = project.file.base.is_own
     if wanted == "auto":
         carried = [one for one in supported if own_base or one in table.debian]
         if not carried:

@@ -215,7 +215,7 @@ def plan_build(
         php_version=shop.php_version,
         php_memory_limit=file.php.memory_limit,
         base=base,
-        own_base=file.base.image != "auto",
+        own_base=file.base.is_own,
         mirror=file.base.mirror,
         debian_packages=tuple(sorted({*shop.php_packages, *file.base.packages})),
         groups=group_entries(listed, shop, file.hooks.frontend),

@@ -98,6 +98,11 @@ class Base(FrozenModel):
         (), description="Further Debian packages for the image, e.g. ghostscript."
     )
 
+    @property
+    def is_own(self) -> bool:
+        """Whether it is the shop's own image, and not the one that `kiln setup` makes."""
+        return self.image != "auto"
+
 
 class Static(FrozenModel):
     """Static content: which themes, in which locales."""
