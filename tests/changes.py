@@ -2,7 +2,8 @@
 
 import json
 import os
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -15,22 +16,28 @@ from benchmarks.build.working_copy import change_line
 from builder.magento.locales import load_locales
 from tests.conftest import change_project
 
-Reads = Literal["nothing", "template", "view", "code", "packages", "themes"]
+Reads = Literal[
+    "nothing", "template", "view", "frontend", "adminhtml", "theme", "code", "packages", "themes"
+]
 
 # Each build has another content version, which these two stages write into the image.
-_ALWAYS = frozenset({"finish", "runtime"})
-_DEPLOYMENT = _ALWAYS | {"view", "static", "shared"}
-_ALL_CODE = _DEPLOYMENT | {"code", "sources", "compiled"}
+_ALWAYS = "finish|runtime"
+_DEPLOYMENT = f"{_ALWAYS}|view|static-.*|shared"
+_ALL_CODE = f"{_DEPLOYMENT}|code|sources|compiled"
 
-# Families of stages that may run again after a change: `static` stands for every theme and locale.
+# Stages that may run again after a change, as a pattern of their names.
 # One that was not there before runs anyway: with another theme or locale, no other does.
-READERS: Mapping[Reads, frozenset[str]] = {
-    "nothing": frozenset(),
+READERS: Mapping[Reads, str] = {
+    "nothing": "",
     "template": _ALWAYS,
     "view": _DEPLOYMENT,
+    "frontend": rf"{_ALWAYS}|static-frontend\..*|shared",
+    "adminhtml": rf"{_ALWAYS}|static-adminhtml\..*|shared",
+    # The sample's own, which no other inherits from.
+    "theme": rf"{_ALWAYS}|static-frontend\.kiln\.sample-.*|shared",
     "code": _ALL_CODE,
-    "packages": _ALL_CODE | {"vendor"},
-    "themes": _ALWAYS | {"shared"},
+    "packages": rf"{_ALL_CODE}|vendor",
+    "themes": rf"{_ALWAYS}|shared",
 }
 
 _MODULE = "app/code/Kiln/Sample"
@@ -107,14 +114,22 @@ _FILES: Mapping[str, tuple[Reads, Files]] = {
         Files(f"{_MODULE}/view/frontend/layout", "extra{}.xml", "<page><!-- {1} --></page>\n"),
     ),
     "style": (
-        "view",
+        "theme",
         Files(f"{_THEME}/web/css", "extra{}.less", "p {{ b {{ order: {1}; }} }}\n"),
     ),
     "script": (
         "view",
         Files(f"{_MODULE}/view/base/web/js", "extra{}.js", "define([], {{ at: {1} }});\n"),
     ),
-    "image": ("view", Files(f"{_THEME}/web/images", "extra {} größer.png", "PNG {1}")),
+    "image": ("theme", Files(f"{_THEME}/web/images", "extra {} größer.png", "PNG {1}")),
+    "module style": (
+        "frontend",
+        Files(f"{_MODULE}/view/frontend/web/css", "extra{}.less", "b {{ i {{ order: {1}; }} }}\n"),
+    ),
+    "Admin script": (
+        "adminhtml",
+        Files(f"{_MODULE}/view/adminhtml/web/js", "extra{}.js", "define([], {{ at: {1} }});\n"),
+    ),
     "font": ("view", Files("lib/web/fonts", "extra{}.woff2", "wOF2 {1}")),
     "class": ("code", Files(f"{_MODULE}/Model", "Extra{}.php", _CLASS)),
     "settings": (
@@ -229,12 +244,12 @@ EDITS: Mapping[str, tuple[Reads, Edit]] = {
         _lay_over(f"{_THEME}/Magento_Theme/templates/noroute.phtml", "<p>{}</p>\n"),
     ),
     "change colour": (
-        "view",
+        "theme",
         _change(f"{_THEME}/web/css/source/_theme.less", r"#\w+", "#{:06x}"),
     ),
     "translate": ("view", _translate),
     "lay script over": (
-        "view",
+        "frontend",
         _lay_over(f"{_THEME}/Magento_Theme/web/js/menu.js", "define([], {{ at: {} }});\n"),
     ),
     "change method": ("code", _change(f"{_MODULE}/Model/Weather.php", r"(?<=\?\? )\d+", "9{}")),
@@ -299,6 +314,6 @@ def draw_changes(count: int, number: int) -> list[Change]:
     return drawn[-1]
 
 
-def family(stage: str) -> str:
-    """What `READERS` calls a stage."""
-    return stage.partition("-")[0]
+def may_run(stages: Iterable[str], reads: Reads) -> set[str]:
+    """Those of some stages that may run again after a change."""
+    return {name for name in stages if re.fullmatch(READERS[reads], name)}

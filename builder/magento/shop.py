@@ -28,6 +28,7 @@ from builder.magento.finding import Finding
 from builder.magento.locales import is_locale, nearest_locales
 from builder.magento.module_files import locate_modules
 from builder.magento.paths import is_excluded
+from builder.magento.themes import Theme, read_themes
 from builder.magento.type_pool import read_tree_type_pool
 from builder.magento.versions import load_versions
 from builder.project.environments import secret_folders
@@ -66,6 +67,7 @@ class Shop:
         composer_inputs: files that `composer install` reads.
         minify_html: templates are minified into var/view_preprocessed.
         kept_paths: folders that packages need although they are named like tests.
+        themes: of the tree and of config.php, by name.
     """
 
     edition: str
@@ -78,6 +80,7 @@ class Shop:
     composer_inputs: frozenset[str]
     minify_html: bool
     kept_paths: tuple[str, ...]
+    themes: tuple[Theme, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +244,9 @@ def inspect_shop(project: Project, tree: Tree) -> tuple[Shop, Report]:
         composer_inputs=_composer_inputs(project, tree, composer_json),
         minify_html=_minifies_html(config),
         kept_paths=lock.autoload_paths(),
+        themes=read_themes(
+            components, config, lambda path: tree.read(path) if path in paths else None
+        ),
     )
     return shop, Report(tuple(problems), tuple(warnings))
 

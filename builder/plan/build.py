@@ -2,12 +2,14 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from builder.magento.shop import Shop, matching_paths
 from builder.magento.source_kind import kind_of
+from builder.magento.themes import Theme, scope_of
 from builder.project.loading import Project
 from builder.project.model import Frontend, Static
 from builder.project.tree import Entry
@@ -16,9 +18,9 @@ from builder.project.tree import Entry
 # digest, the same until its content changes. 2020-01-01T00:00:00Z.
 DEFAULT_EPOCH = 1577836800
 
-# Besides code, in the order of the image's layers.
-_ASSETS = ("vendor-view", "view")
-_PAGES = ("vendor-view", "vendor-template", "view", "template")
+_TEMPLATES = ("vendor-template", "template")
+# View files of one area or theme.
+_SCOPED = "view-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,8 @@ class StaticStage:
     Attributes:
         name: of the stage in the Dockerfile.
         outputs: what it makes, below pub/static/.
+        groups: files of its area, of its themes and of those that they inherit from, where the
+            tree has some.
     """
 
     name: str
@@ -55,6 +59,7 @@ class StaticStage:
     themes: tuple[str, ...]
     locales: tuple[str, ...]
     outputs: tuple[str, ...]
+    groups: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,14 +149,35 @@ class BuildPlan:
         return len(self.static) > 1
 
     @property
+    def scoped_groups(self) -> tuple[str, ...]:
+        """The groups of view files that are for one area or theme alone."""
+        return tuple(group.name for group in self.groups if group.name.startswith(_SCOPED))
+
+    @property
     def page_groups(self) -> tuple[str, ...]:
-        """The groups that compilation does not read."""
-        return tuple(filter(self.group, _PAGES))
+        """The groups that compilation does not read, in the order of the image's layers."""
+        for_all = filter(self.group, ("vendor-view", "vendor-template", "view"))
+        return (*for_all, *self.scoped_groups, *filter(self.group, ["template"]))
 
     @property
     def static_groups(self) -> tuple[str, ...]:
-        """Those of them that static content is made from; with minify_html, templates as well."""
-        return self.page_groups if self.minify_html else tuple(filter(self.group, _ASSETS))
+        """Those that all static content is made from; with minify_html, templates as well."""
+        other = {*(() if self.minify_html else _TEMPLATES)}
+        if self.divides_assets:
+            other.update(self.scoped_groups)
+        return tuple(name for name in self.page_groups if name not in other)
+
+    @property
+    def divides_assets(self) -> bool:
+        """Whether view files of an area or theme reach its own stages of static content alone.
+
+        Not where steps of the build write over the tree's files: what comes first would be last.
+        """
+        return not (self.frontend or self.changes_source)
+
+    def own_groups(self, stage: StaticStage) -> tuple[str, ...]:
+        """The groups that a stage of static content is made from besides `static_groups`."""
+        return tuple(filter(self.group, stage.groups)) if self.divides_assets else ()
 
     @property
     def changes_source(self) -> bool:
@@ -229,7 +255,7 @@ def plan_build(
         before_compile=file.hooks.before_compile,
         frontend=frontend,
         static_strategy=file.static.strategy,
-        static=plan_static(file.static),
+        static=plan_static(file.static, shop.themes),
         secrets=tuple(sorted(secrets)),
         kept_paths=shop.kept_paths,
         has_ca_bundle=file.build.ca_bundle is not None,
@@ -246,6 +272,7 @@ def group_entries(
     composer.json, composer.lock and what they refer to are in `composer` and `code` both: the
     first decides about the vendor stage, the second is the tree that runs.
     """
+    folders = {theme.directory: theme.name for theme in shop.themes if theme.directory}
     groups: dict[str, list[Entry]] = {}
     for entry in entries:
         path = entry.path
@@ -258,7 +285,8 @@ def group_entries(
         for at, one in enumerate(frontend):
             if path.startswith(one.directory.rstrip("/") + "/"):
                 groups.setdefault(f"frontend-{at}", []).append(entry)
-        groups.setdefault(kind, []).append(entry)
+        scope = scope_of(path, folders) if kind == "view" else None
+        groups.setdefault(_scoped_group(scope) if scope else kind, []).append(entry)
     return tuple(make_group(name, found) for name, found in sorted(groups.items()))
 
 
@@ -289,24 +317,44 @@ def name_inputs(plan: BuildPlan, dockerfile: str) -> Inputs:
     )
 
 
-def plan_static(static: Static) -> tuple[StaticStage, ...]:
+def plan_static(static: Static, themes: Iterable[Theme]) -> tuple[StaticStage, ...]:
     """The stages of static content.
 
     With `quick` and `standard` each theme and locale is a stage. `compact` puts what themes share
     beside them and cannot leave out parents (Magento\\Deploy\\Console\\InputValidator), so all
     themes of an area that have the same locales are one stage.
     """
+    made_from = {theme.name: (theme.name, *theme.ancestors) for theme in themes}
+
+    def groups(area: str, *names: str) -> tuple[str, ...]:
+        scopes = {area, *(one for name in names for one in made_from.get(name, (name,)))}
+        return tuple(sorted(map(_scoped_group, scopes)))
+
     if static.strategy == "compact":
         together: dict[tuple[str, tuple[str, ...]], list[str]] = {}
         for path, locales in static.themes.items():
-            area, theme = path.split("/", 1)
-            together.setdefault((area, tuple(sorted(locales))), []).append(theme)
+            area = path.partition("/")[0]
+            together.setdefault((area, tuple(sorted(locales))), []).append(path)
         return tuple(
-            StaticStage(_stage_name(area, *locales), area, tuple(sorted(themes)), locales, ("",))
-            for (area, locales), themes in sorted(together.items())
+            StaticStage(
+                name=_stage_name(area, *locales),
+                area=area,
+                themes=tuple(sorted(path.removeprefix(f"{area}/") for path in paths)),
+                locales=locales,
+                outputs=("",),
+                groups=groups(area, *paths),
+            )
+            for (area, locales), paths in sorted(together.items())
         )
     return tuple(
-        StaticStage(_stage_name(path, locale), area, (theme,), (locale,), (f"{path}/{locale}/",))
+        StaticStage(
+            name=_stage_name(path, locale),
+            area=area,
+            themes=(theme,),
+            locales=(locale,),
+            outputs=(f"{path}/{locale}/",),
+            groups=groups(area, path),
+        )
         for path, locales in sorted(static.themes.items())
         for area, theme in [path.split("/", 1)]
         for locale in sorted(locales)
@@ -316,3 +364,9 @@ def plan_static(static: Static) -> tuple[StaticStage, ...]:
 def _stage_name(*parts: str) -> str:
     # Themes have no dots, so no two of them give the same name.
     return "-".join(("static", *parts)).replace("/", ".").lower()
+
+
+def _scoped_group(scope: str) -> str:
+    # The name of a build context, which has these characters alone; themes that get the same name
+    # share a group.
+    return _SCOPED + re.sub(r"[^a-z0-9]+", ".", scope.lower()).strip(".")

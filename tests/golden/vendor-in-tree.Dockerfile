@@ -125,6 +125,8 @@ RUN --network=none set -eu; \
 # ---- static-*: side by side, no network, no database ------------------------------------------
 # BuildKit starts them all at once; `in-slot` lets as many run as there are cores. The content
 # version is written at the end: were it given here, any change would deploy all themes again.
+# Each gets the shop's own files of its area and of its chain of themes alone, so that no other runs
+# again with it.
 FROM view AS static-frontend.magento.luma-en_us
 RUN --network=none --mount=type=cache,id=kiln-slots,target=/run/kiln-slots \
     # Magento writes each file aside, renames it and sets its mode: half of the time on a disk.

@@ -1,6 +1,7 @@
 """A build after a change: it runs what the change reaches, and makes what a clean build makes."""
 
 import os
+import re
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -15,7 +16,7 @@ from benchmarks.build.working_copy import make_copy
 from builder.build.compare import differing_files
 from builder.build.layout import read_layout
 from builder.plan.build import DEFAULT_EPOCH
-from tests.changes import READERS, Change, Reads, draw_changes, family
+from tests.changes import Change, Reads, draw_changes, may_run
 from tests.conftest import Kiln, change_project
 
 # These see nothing of the tree but which PHP and extensions it needs.
@@ -40,7 +41,7 @@ class Builds:
         kiln: with a cache that stays.
         clean: with one that is emptied before each build.
         stages: those of the last build.
-        ran: how often stages of each family ran in builds with the cache.
+        ran: how often each stage ran in builds with the cache.
         compared: digests of clean builds by those of their inputs.
     """
 
@@ -60,9 +61,9 @@ class Builds:
         record = build(self.kiln, self.tree)
         before, self.stages = self.stages, {stage["name"] for stage in record["stages"]}
         ran = {stage["name"] for stage in record["stages"] if not stage["cached"]}
-        self.ran.update(map(family, ran))
+        self.ran.update(ran)
         if reads is not None:
-            more = {name for name in ran & before if family(name) not in READERS[reads]}
+            more = (ran & before) - may_run(ran, reads)
             assert not more, more
         return record
 
@@ -166,6 +167,70 @@ def test_a_build_at_another_time_takes_no_files_with_the_times_of_before(builds:
     builds.kiln = replace(builds.kiln, env=later)
     builds.clean = replace(builds.clean, env={**builds.clean.env, **later})
     builds.compare(builds.build())
+
+
+# Of a module and of a theme: what deployment reads of one area or theme, and phrases in all of it.
+_SCRIPT = "define(['mage/translate'], function () {{ return jQuery.mage.__('{0}'); }});\n"
+ASSETS = {
+    "module/view/frontend/web/css/source/_module.less": ".of-module { i { order: 1; } }\n",
+    "module/view/frontend/web/js/one.js": _SCRIPT.format("Of the storefront"),
+    "module/view/frontend/web/template/one.html": "<!-- ko i18n: 'Of markup' --><!-- /ko -->\n",
+    "module/view/frontend/requirejs-config.js": "var config = { deps: ['Bench_Shop/js/one'] };\n",
+    "module/view/adminhtml/web/js/one.js": _SCRIPT.format("Of the Admin"),
+    "module/view/adminhtml/web/css/one.less": ".of-admin { i { order: 2; } }\n",
+    "module/view/base/web/js/one.js": _SCRIPT.format("Of both"),
+    "theme/web/js/one.js": _SCRIPT.format("Of the theme"),
+    "theme/web/css/source/_extend.less": "@own: #123456; .of-theme { color: @own; }\n",
+    "theme/web/images/one.svg": "<svg/>\n",
+    "theme/Magento_Theme/web/css/source/_extend.less": ".of-both { order: 3; }\n",
+    "theme/requirejs-config.js": "var config = { deps: ['js/one'] };\n",
+    "module/i18n/en_US.csv": "".join(
+        f'"Of {what}","translated"\n'
+        for what in ("the storefront", "markup", "the Admin", "both", "the theme")
+    ),
+}
+
+
+def add_assets(tree: Path, module: str, theme: str) -> None:
+    for path, text in ASSETS.items():
+        kind, _, below = path.partition("/")
+        file = tree / {"module": module, "theme": theme}[kind] / below
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("a") as opened:
+            opened.write(text)
+
+
+def static_layers(kiln: Kiln, tree: Path) -> Mapping[str, str]:
+    """Build; digests of the image's layers of static content, by what made them."""
+    build(kiln, tree)
+    image = read_layout(next(kiln.cache.glob("*/image")))
+    return {
+        layer.created_by: layer.descriptor.digest
+        for layer in image.layers
+        if re.match("COPY /out/(shared|static-)", layer.created_by)
+    }
+
+
+def check_division(kiln: Kiln, tree: Path) -> None:
+    """Assert that deployment makes of its own files what it makes of all: no stage lacks one."""
+    divided = static_layers(kiln, tree)
+    # Before a step that may change any file, there is no dividing them.
+    change_project(tree, hooks={"before_compile": ["true"]})
+    assert static_layers(kiln, tree) == divided
+    assert len(divided) > 1
+
+
+def test_static_content_is_what_is_deployed_from_all_files(builds: Builds) -> None:
+    add_assets(builds.tree, "app/code/Kiln/Sample", "app/design/frontend/Kiln/sample")
+    check_division(builds.kiln, builds.tree)
+
+
+@pytest.mark.magento
+def test_static_content_of_a_real_shop_is_what_is_deployed_from_all_files(tmp_path: Path) -> None:
+    tree = tmp_path / "shop"
+    make_copy(Path(os.environ["MAGENTO_SOURCE"]), tree, "localhost:5000")
+    add_assets(tree, "app/code/Bench/Shop", "app/design/frontend/Bench/theme")
+    check_division(Kiln(tmp_path / "cache"), tree)
 
 
 @pytest.mark.magento

@@ -1,11 +1,13 @@
 """Plans for tests, with every value that a test does not care about."""
 
+from collections.abc import Mapping
 from ipaddress import IPv4Network
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from builder.magento.shop import Shop
-from builder.plan.build import BuildPlan, InputGroup, make_group, plan_static
+from builder.magento.themes import Theme
+from builder.plan.build import BuildPlan, InputGroup, StaticStage, make_group, plan_static
 from builder.plan.development import DevelopmentPlan, Ports
 from builder.plan.proxy import Listener, ProxyPlan, Timeouts
 from builder.project.model import Static
@@ -23,6 +25,16 @@ SHOP = Shop(
     composer_inputs=frozenset({"composer.json", "composer.lock"}),
     minify_html=False,
     kept_paths=(),
+    themes=(
+        Theme("adminhtml/Magento/backend", "vendor/magento/theme-adminhtml-backend", ()),
+        Theme(
+            "frontend/Acme/child",
+            "app/design/frontend/Acme/child",
+            ("frontend/Acme/shop", "frontend/Magento/luma"),
+        ),
+        Theme("frontend/Acme/shop", "app/design/frontend/Acme/shop", ("frontend/Magento/luma",)),
+        Theme("frontend/Magento/luma", "vendor/magento/theme-frontend-luma", ()),
+    ),
 )
 
 
@@ -32,6 +44,12 @@ def make_entry(path: str, digest: str = "0" * 64, size: int = 1) -> Entry:
 
 def groups(*names: str) -> tuple[InputGroup, ...]:
     return tuple(make_group(name, [make_entry(f"{name}.php")]) for name in names)
+
+
+def make_static(
+    themes: Mapping[str, tuple[str, ...]], strategy: Literal["quick", "compact"] = "quick"
+) -> tuple[StaticStage, ...]:
+    return plan_static(Static(strategy=strategy, themes=dict(themes)), SHOP.themes)
 
 
 def make_plan(**changes: Any) -> BuildPlan:
@@ -56,7 +74,7 @@ def make_plan(**changes: Any) -> BuildPlan:
         "before_compile": (),
         "frontend": (),
         "static_strategy": "quick",
-        "static": plan_static(Static(themes={"frontend/Magento/luma": ("en_US",)})),
+        "static": make_static({"frontend/Magento/luma": ("en_US",)}),
         "secrets": (),
         "has_ca_bundle": False,
         "kept_paths": (),

@@ -4,10 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builder.plan.build import group_entries, make_group, name_inputs, plan_static
-from builder.project.model import Static
+from builder.plan.build import group_entries, make_group, name_inputs
 from builder.project.tree import Entry
-from tests.unit.plans import SHOP, make_entry, make_plan
+from tests.unit.plans import SHOP, make_entry, make_plan, make_static
 
 
 def names_of(path: str) -> list[str]:
@@ -21,7 +20,11 @@ def names_of(path: str) -> list[str]:
         ("app/code/Acme/Shop/etc/di.xml", ["code"]),
         ("app/code/Acme/Shop/view/frontend/templates/item.phtml", ["template"]),
         ("vendor/magento/module-cms/view/frontend/layout/x.xml", ["vendor-template"]),
-        ("app/design/frontend/Acme/shop/web/css/source/_theme.less", ["view"]),
+        ("app/design/frontend/Acme/shop/web/css/source/_theme.less", ["view-frontend.acme.shop"]),
+        ("app/design/frontend/Acme/shop/Magento_Theme/web/x.svg", ["view-frontend.acme.shop"]),
+        ("app/design/frontend/Acme/shop/i18n/de_DE.csv", ["view"]),
+        ("app/code/Acme/Shop/view/adminhtml/web/x.js", ["view-adminhtml"]),
+        ("app/code/Acme/Shop/view/base/web/x.js", ["view"]),
         ("app/etc/config.php", ["code"]),
         ("composer.lock", ["code", "composer"]),
         ("vendor/magento/framework/App/Http.php", ["vendor-code"]),
@@ -78,7 +81,7 @@ def test_every_input_changes_the_content_version() -> None:
 
 def test_each_theme_and_locale_is_a_stage_and_keeps_to_its_own_folder() -> None:
     themes = {"frontend/Magento/luma": ("en_US", "de_DE"), "adminhtml/Magento/backend": ("en_US",)}
-    stages = plan_static(Static(themes=themes))
+    stages = make_static(themes)
     assert [(stage.name, stage.outputs) for stage in stages] == [
         ("static-adminhtml.magento.backend-en_us", ("adminhtml/Magento/backend/en_US/",)),
         ("static-frontend.magento.luma-de_de", ("frontend/Magento/luma/de_DE/",)),
@@ -92,8 +95,21 @@ def test_compact_deploys_the_themes_of_an_area_together() -> None:
         "frontend/Magento/blank": ("de_DE", "en_US"),
         "adminhtml/Magento/backend": ("en_US",),
     }
-    stages = plan_static(Static(strategy="compact", themes=themes))
+    stages = make_static(themes, "compact")
     assert [(stage.area, stage.themes, stage.locales) for stage in stages] == [
         ("adminhtml", ("Magento/backend",), ("en_US",)),
         ("frontend", ("Magento/blank", "Magento/luma"), ("de_DE", "en_US")),
     ]
+
+
+def test_static_content_is_made_from_its_area_and_its_chain_of_themes() -> None:
+    (quick,) = make_static({"frontend/Acme/child": ("en_US",)})
+    chain = ("view-frontend", "view-frontend.acme.child", "view-frontend.acme.shop")
+    assert quick.groups == (*chain, "view-frontend.magento.luma")
+    (compact,) = make_static(
+        {"frontend/Acme/child": ("en_US",), "frontend/Acme/unknown": ("en_US",)}, "compact"
+    )
+    assert set(compact.groups) == {*quick.groups, "view-frontend.acme.unknown"}
+    some = [make_entry("app/design/frontend/Acme/shop/web/x.css")]
+    plan = make_plan(groups=group_entries(some, SHOP))
+    assert plan.own_groups(quick) == ("view-frontend.acme.shop",)

@@ -1,7 +1,7 @@
 from dataclasses import replace
 from typing import Any
 
-from builder.plan.build import BuildPlan, FrontendStage, make_group, plan_static
+from builder.plan.build import BuildPlan, FrontendStage, make_group
 from builder.plan.explain import (
     BuildNames,
     Cause,
@@ -12,9 +12,8 @@ from builder.plan.explain import (
     root_causes,
     stage_keys,
 )
-from builder.project.model import Static
 from builder.render.dockerfile import render_build
-from tests.unit.plans import make_entry, make_plan
+from tests.unit.plans import make_entry, make_plan, make_static
 
 LUMA = "static-frontend.magento.luma-en_us"
 
@@ -43,7 +42,7 @@ def with_group(group: str, **digests: str) -> BuildPlan:
 
 def with_themes(**themes: tuple[str, ...]) -> BuildPlan:
     paths: Any = {f"frontend/Magento/{theme}": locales for theme, locales in themes.items()}
-    return make_plan(static=plan_static(Static(themes=paths)))
+    return make_plan(static=make_static(paths))
 
 
 def test_without_a_build_before_all_stages_run() -> None:

@@ -4,12 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from builder.plan.build import BuildPlan, FrontendStage, plan_static
-from builder.project.model import Static
+from builder.plan.build import BuildPlan, FrontendStage
 from builder.render.dockerfile import render_build
 from builder.render.templates import quote_copy, quote_php, quote_run
 from tests.unit.conftest import Golden
-from tests.unit.plans import groups, make_plan
+from tests.unit.plans import groups, make_plan, make_static
 
 THEMES: dict[str, tuple[str, ...]] = {
     "frontend/Magento/luma": ("en_US", "de_DE"),
@@ -25,6 +24,13 @@ VARIANTS: dict[str, BuildPlan] = {
         has_ca_bundle=True,
         mirror="http://mirror.example/debian/20261101T000000Z",
         kept_paths=("vendor/acme/kit/tests",),
+    ),
+    "own-themes": make_plan(
+        groups=groups(
+            *("code", "composer", "template", "vendor-code", "vendor-template", "vendor-view"),
+            *("view", "view-adminhtml", "view-frontend", "view-frontend.acme.shop"),
+        ),
+        static=make_static(dict.fromkeys((*THEMES, "frontend/Acme/child"), ("en_US",))),
     ),
     "hooks": make_plan(
         patches=("patches/one fix.patch",),
@@ -44,7 +50,7 @@ VARIANTS: dict[str, BuildPlan] = {
         ),
         secrets=("npm_token",),
         minify_html=True,
-        static=plan_static(Static(strategy="compact", themes=THEMES)),
+        static=make_static(THEMES, "compact"),
         static_strategy="compact",
     ),
 }
