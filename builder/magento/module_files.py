@@ -4,7 +4,7 @@ import posixpath
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from builder.magento.components import Component, read_components
+from builder.magento.components import Components, read_components
 from builder.magento.config_php import ConfigPhp
 from builder.project.tree import Tree
 
@@ -40,12 +40,12 @@ def find_enabled_modules(tree: Tree, config: ConfigPhp) -> EnabledModules:
     return locate_modules(config.enabled_modules(), registered)
 
 
-def locate_modules(enabled: Iterable[str], components: Iterable[Component]) -> EnabledModules:
+def locate_modules(enabled: Iterable[str], components: Components) -> EnabledModules:
     """The directories of the modules that are on. Pure."""
-    found = {one.name: one.directory for one in components if one.kind == "module"}
+    found = components.of("module")
     names = tuple(enabled)
     return EnabledModules(
-        {name: found[name] for name in names if name in found},
+        {name: found[name].directory for name in names if name in found},
         frozenset(name for name in names if name not in found),
     )
 

@@ -10,7 +10,7 @@ import pathspec
 
 from builder.errors import TreeError
 from builder.magento.committed_settings import find_committed_secrets, warn_system_specific
-from builder.magento.components import Component, read_components
+from builder.magento.components import Components, read_components
 from builder.magento.composer_lock import (
     ComposerLock,
     Package,
@@ -218,13 +218,12 @@ def inspect_shop(project: Project, tree: Tree) -> tuple[Shop, Report]:
         for name, folder in lock.path_folders(dev=False).items()
         if f"vendor/{name}/composer.json" in paths
     )
-    registered = read_components(
+    components = read_components(
         (path, tree.read(path))
         for path in sorted(paths)
         if path.endswith("registration.php") and not path.startswith(copied)
     )
-    components = registered.all
-    warnings += registered.findings
+    warnings += components.findings
     problems += check_modules(config, components, has_vendor)
     problems += check_scopes(config)
     problems += check_themes(project, config, components, has_vendor)
@@ -251,11 +250,9 @@ def inspect_shop(project: Project, tree: Tree) -> tuple[Shop, Report]:
     return shop, Report(tuple(problems), tuple(warnings))
 
 
-def check_modules(
-    config: ConfigPhp, components: Iterable[Component], has_vendor: bool
-) -> Iterator[Finding]:
+def check_modules(config: ConfigPhp, components: Components, has_vendor: bool) -> Iterator[Finding]:
     """Modules of the tree that config.php does not list, and the other way round."""
-    found = {one.name for one in components if one.kind == "module"}
+    found = set(components.of("module"))
     if not config.modules:
         yield Finding(
             "config.php lists no modules", CONFIG_PHP, "run `bin/magento module:enable --all`"
@@ -299,10 +296,10 @@ def check_scopes(config: ConfigPhp) -> Iterator[Finding]:
 
 
 def check_themes(
-    project: Project, config: ConfigPhp, components: Iterable[Component], has_vendor: bool
+    project: Project, config: ConfigPhp, components: Components, has_vendor: bool
 ) -> Iterator[Finding]:
     """The themes and locales of kiln.yaml against the tree and config.php."""
-    found = {one.name for one in components if one.kind == "theme"}
+    found = set(components.of("theme"))
     if not config.themes:
         yield Finding("config.php has no themes", CONFIG_PHP, _DUMP)
     for theme, locales in project.file.static.themes.items():

@@ -2,10 +2,10 @@
 
 import posixpath
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from builder.magento.components import Component
+from builder.magento.components import Components
 from builder.magento.config_php import ConfigPhp
 from builder.magento.xml import parse_xml
 
@@ -36,7 +36,7 @@ class Theme:
 
 
 def read_themes(
-    components: Iterable[Component], config: ConfigPhp, read: Callable[[str], bytes | None]
+    components: Components, config: ConfigPhp, read: Callable[[str], bytes | None]
 ) -> tuple[Theme, ...]:
     """The themes of a tree and of config.php, by name. Pure, but for `read`.
 
@@ -52,7 +52,7 @@ def read_themes(
     Raises:
         TreeError: a theme.xml is not XML.
     """
-    directories = {one.name: one.directory for one in components if one.kind == "theme"}
+    directories = {name: one.directory for name, one in components.of("theme").items()}
     parents = {name: row.get("parent_id") for name, row in config.themes.items()}
     for name, directory in directories.items():
         path = posixpath.join(directory, "theme.xml")

@@ -162,7 +162,7 @@ class BuildPlan:
     @property
     def static_groups(self) -> tuple[str, ...]:
         """Those that all static content is made from; with minify_html, templates as well."""
-        other = {*(() if self.minify_html else _TEMPLATES)}
+        other = set() if self.minify_html else {*_TEMPLATES}
         if self.divides_assets:
             other.update(self.scoped_groups)
         return tuple(name for name in self.page_groups if name not in other)

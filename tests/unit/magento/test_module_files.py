@@ -1,16 +1,19 @@
 from pathlib import Path
 
-from builder.magento.components import Component
+from builder.magento.components import Component, Components
 from builder.magento.config_php import CONFIG_PHP, read_config_php
 from builder.magento.module_files import find_enabled_modules, locate_modules
 from tests.unit.shops import register, write_tree
 
-COMPONENTS = [
-    Component("module", "Acme_A", "app/code/Acme/A"),
-    Component("module", "Acme_B", "vendor/acme/b"),
-    Component("module", "Acme_Off", "vendor/acme/off"),
-    Component("theme", "frontend/Acme/shop", "app/design/frontend/Acme/shop"),
-]
+COMPONENTS = Components(
+    (
+        Component("module", "Acme_A", "app/code/Acme/A"),
+        Component("module", "Acme_B", "vendor/acme/b"),
+        Component("module", "Acme_Off", "vendor/acme/off"),
+        Component("theme", "frontend/Acme/shop", "app/design/frontend/Acme/shop"),
+    ),
+    (),
+)
 
 
 def test_modules_come_in_the_order_of_config_php() -> None:

@@ -3,7 +3,7 @@ from collections.abc import Mapping
 import pytest
 
 from builder.errors import TreeError
-from builder.magento.components import Component
+from builder.magento.components import Component, Components
 from builder.magento.config_php import read_config_php
 from builder.magento.themes import Theme, read_themes, scope_of
 
@@ -15,12 +15,12 @@ FOLDERS = {
 
 def themes_of(files: Mapping[str, str], config: str = "<?php return [];") -> dict[str, Theme]:
     """The themes of a tree in which each of these files declares one."""
-    components = [
+    components = tuple(
         Component("theme", path.removeprefix("app/design/"), path)
         for path in (file.removesuffix("/theme.xml") for file in files)
-    ]
+    )
     texts = {path: text.encode() for path, text in files.items()}
-    found = read_themes(components, read_config_php(config.encode()), texts.get)
+    found = read_themes(Components(components, ()), read_config_php(config.encode()), texts.get)
     return {theme.name: theme for theme in found}
 
 
