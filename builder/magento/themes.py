@@ -27,12 +27,13 @@ class Theme:
     Attributes:
         name: area/Vendor/theme.
         directory: its root, relative to the tree's; None where Composer brings it.
-        ancestors: names of the themes that it inherits from, the nearest first.
+        ancestors: names of the themes that it inherits from, the nearest first; None where nothing
+            tells what one of them inherits from.
     """
 
     name: str
     directory: str | None
-    ancestors: tuple[str, ...]
+    ancestors: tuple[str, ...] | None
 
 
 def read_themes(
@@ -62,13 +63,17 @@ def read_themes(
     return tuple(Theme(name, directories.get(name), _ancestors(name, parents)) for name in names)
 
 
-def _ancestors(name: str, parents: Mapping[str, object]) -> tuple[str, ...]:
+def _ancestors(name: str, parents: Mapping[str, object]) -> tuple[str, ...] | None:
     area = name.partition("/")[0]
     found: list[str] = []
-    # Where themes inherit from each other in a circle, Magento says so as it deploys them.
-    while (parent := parents.get(name)) and (name := f"{area}/{str(parent).strip()}") not in found:
+    while name in parents:
+        parent = str(parents[name] or "").strip()
+        name = f"{area}/{parent}"
+        # Where themes inherit from each other in a circle, Magento says so as it deploys them.
+        if not parent or name in found:
+            return tuple(found)
         found.append(name)
-    return tuple(found)
+    return None
 
 
 def scope_of(path: str, folders: Mapping[str, str]) -> str | None:

@@ -50,8 +50,8 @@ class StaticStage:
     Attributes:
         name: of the stage in the Dockerfile.
         outputs: what it makes, below pub/static/.
-        groups: files of its area, of its themes and of those that they inherit from, where the
-            tree has some.
+        groups: files of its area, of its themes and of those that they inherit from or, where
+            nothing tells which those are, of all; where the tree has some.
     """
 
     name: str
@@ -324,10 +324,15 @@ def plan_static(static: Static, themes: Iterable[Theme]) -> tuple[StaticStage, .
     beside them and cannot leave out parents (Magento\\Deploy\\Console\\InputValidator), so all
     themes of an area that have the same locales are one stage.
     """
-    made_from = {theme.name: (theme.name, *theme.ancestors) for theme in themes}
+    ancestors = {theme.name: theme.ancestors for theme in themes}
 
     def groups(area: str, *names: str) -> tuple[str, ...]:
-        scopes = {area, *(one for name in names for one in made_from.get(name, (name,)))}
+        scopes = {area, *names}
+        for name in names:
+            found = ancestors.get(name)
+            # A theme that nothing is known of may inherit from any.
+            every = [one for one in ancestors if one.startswith(f"{area}/")]
+            scopes.update(every if found is None else found)
         return tuple(sorted(map(_scoped_group, scopes)))
 
     if static.strategy == "compact":

@@ -30,10 +30,15 @@ SHOP = Shop(
         Theme(
             "frontend/Acme/child",
             "app/design/frontend/Acme/child",
-            ("frontend/Acme/shop", "frontend/Magento/luma"),
+            ("frontend/Acme/shop", "frontend/Magento/blank"),
         ),
-        Theme("frontend/Acme/shop", "app/design/frontend/Acme/shop", ("frontend/Magento/luma",)),
-        Theme("frontend/Magento/luma", "vendor/magento/theme-frontend-luma", ()),
+        Theme("frontend/Acme/shop", "app/design/frontend/Acme/shop", ("frontend/Magento/blank",)),
+        Theme("frontend/Magento/blank", "vendor/magento/theme-frontend-blank", ()),
+        Theme(
+            "frontend/Magento/luma",
+            "vendor/magento/theme-frontend-luma",
+            ("frontend/Magento/blank",),
+        ),
     ),
 )
 

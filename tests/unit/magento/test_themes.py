@@ -52,6 +52,13 @@ def test_a_theme_has_the_parents_of_theme_xml_and_those_that_config_php_knows() 
     assert found["adminhtml/Acme/base"].ancestors == ()
 
 
+def test_what_a_theme_inherits_from_is_unknown_where_one_of_its_parents_is() -> None:
+    config = "<?php return ['themes' => ['frontend/Brand/new' => ['parent_id' => 'Brand/gone']]];"
+    found = themes_of({"app/design/frontend/A/a/theme.xml": theme_xml("Brand/new")}, config)
+    assert found["frontend/A/a"].ancestors is None
+    assert found["frontend/Brand/new"].ancestors is None
+
+
 def test_themes_that_inherit_from_each_other_are_all_ancestors() -> None:
     found = themes_of(
         {
@@ -59,7 +66,7 @@ def test_themes_that_inherit_from_each_other_are_all_ancestors() -> None:
             "app/design/frontend/B/b/theme.xml": theme_xml("A/a"),
         }
     )
-    assert set(found["frontend/A/a"].ancestors) == {"frontend/A/a", "frontend/B/b"}
+    assert set(found["frontend/A/a"].ancestors or ()) == {"frontend/A/a", "frontend/B/b"}
 
 
 def test_a_theme_xml_that_is_none_is_named() -> None:

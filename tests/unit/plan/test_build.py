@@ -4,7 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builder.plan.build import group_entries, make_group, name_inputs
+from builder.magento.themes import Theme
+from builder.plan.build import group_entries, make_group, name_inputs, plan_static
+from builder.project.model import Static
 from builder.project.tree import Entry
 from tests.unit.plans import SHOP, make_entry, make_plan, make_static
 
@@ -105,11 +107,21 @@ def test_compact_deploys_the_themes_of_an_area_together() -> None:
 def test_static_content_is_made_from_its_area_and_its_chain_of_themes() -> None:
     (quick,) = make_static({"frontend/Acme/child": ("en_US",)})
     chain = ("view-frontend", "view-frontend.acme.child", "view-frontend.acme.shop")
-    assert quick.groups == (*chain, "view-frontend.magento.luma")
-    (compact,) = make_static(
-        {"frontend/Acme/child": ("en_US",), "frontend/Acme/unknown": ("en_US",)}, "compact"
-    )
-    assert set(compact.groups) == {*quick.groups, "view-frontend.acme.unknown"}
+    assert quick.groups == (*chain, "view-frontend.magento.blank")
+    (parent,) = make_static({"frontend/Acme/shop": ("en_US",)})
+    assert set(parent.groups) == {*quick.groups} - {"view-frontend.acme.child"}
+    themes = {"frontend/Magento/blank": ("en_US",), "frontend/Acme/shop": ("en_US",)}
+    (compact,) = make_static(themes, "compact")
+    assert compact.groups == parent.groups
     some = [make_entry("app/design/frontend/Acme/shop/web/x.css")]
     plan = make_plan(groups=group_entries(some, SHOP))
     assert plan.own_groups(quick) == ("view-frontend.acme.shop",)
+
+
+@pytest.mark.parametrize("theme", ["Brand/new", "Brand/unlisted"])
+def test_a_theme_whose_parents_are_unknown_is_made_from_all_themes_of_its_area(theme: str) -> None:
+    static = Static(themes={f"frontend/{theme}": ("en_US",)})
+    (stage,) = plan_static(static, (*SHOP.themes, Theme("frontend/Brand/new", None, None)))
+    of_all = {one.name for one in SHOP.themes if one.name.startswith("frontend/")}
+    scopes = {"frontend", f"frontend/{theme}", "frontend/Brand/new", *of_all}
+    assert set(stage.groups) == {f"view-{one.replace('/', '.').lower()}" for one in scopes}
