@@ -1,8 +1,9 @@
 # sample: Magento 2.4.7-p3 (community) on PHP 8.2.
 # Rendered by Kiln from kiln.yaml and the tree; `kiln render` prints it, editing it changes nothing.
 #
-#   php -> tools -> vendor -> code -> compiled -> view -> static-* (side by side)
-#   php + vendor + code + view + compiled + static-*  =  runtime, the image
+#   php -> tools -> vendor -> code -> sources -> compiled, and beside it
+#                                             -> view -> static-* (side by side) -> shared
+#   php + vendor + code + view + compiled + static-* + shared  =  runtime, the image
 #
 # The contexts named src-* are the tree's files,
 # sorted by the stages that read them: a stage runs again only when its own files change.
