@@ -329,10 +329,11 @@ def plan_static(static: Static, themes: Iterable[Theme]) -> tuple[StaticStage, .
     def groups(area: str, *names: str) -> tuple[str, ...]:
         scopes = {area, *names}
         for name in names:
-            found = ancestors.get(name)
-            # A theme that nothing is known of may inherit from any.
-            every = [one for one in ancestors if one.startswith(f"{area}/")]
-            scopes.update(every if found is None else found)
+            chain = ancestors.get(name)
+            if chain is None:
+                # It may inherit from any.
+                chain = tuple(one for one in ancestors if one.startswith(f"{area}/"))
+            scopes.update(chain)
         return tuple(sorted(map(_scoped_group, scopes)))
 
     if static.strategy == "compact":

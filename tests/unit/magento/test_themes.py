@@ -66,7 +66,7 @@ def test_themes_that_inherit_from_each_other_are_all_ancestors() -> None:
             "app/design/frontend/B/b/theme.xml": theme_xml("A/a"),
         }
     )
-    assert set(found["frontend/A/a"].ancestors or ()) == {"frontend/A/a", "frontend/B/b"}
+    assert found["frontend/A/a"].ancestors == ("frontend/B/b", "frontend/A/a")
 
 
 def test_a_theme_xml_that_is_none_is_named() -> None:
